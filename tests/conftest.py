@@ -1,0 +1,31 @@
+"""Small worlds every room's tests can use."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qtw_lab.core import Bars
+
+
+@pytest.fixture(scope="session")
+def bars_of() -> Callable[..., Bars]:
+    """Build bars from closes: one list, or one list for each symbol; opens, highs and lows may be given too."""
+
+    def build(start: str = "2024-01-01", **columns: Sequence[float] | dict[str, Sequence[float]]) -> Bars:
+        frames = {}
+        for symbol, given in columns.items():
+            fields = given if isinstance(given, dict) else {"close": given}
+            frame = pd.DataFrame({name: np.asarray(values, dtype=float) for name, values in fields.items()})
+            close = frame["close"]
+            frame["open"] = frame.get("open", close)
+            frame["high"] = frame.get("high", frame[["open", "close"]].max(axis=1))
+            frame["low"] = frame.get("low", frame[["open", "close"]].min(axis=1))
+            frame["volume"] = frame.get("volume", 1_000_000.0)
+            frame.loc[close.isna(), ["open", "high", "low", "volume"]] = np.nan
+            frame.index = pd.date_range(start, periods=len(frame), tz="UTC")
+            frames[symbol] = frame
+        return Bars.from_frame(pd.concat(frames, axis=1), holes="keep", calendar="XNYS")
+
+    return build
