@@ -1,0 +1,7 @@
+"""One set of rules for money: what a trade costs, how large it is, when it is stopped."""
+
+from qtw_lab.ledger.costs import Costs
+from qtw_lab.ledger.sizing import Sizing
+from qtw_lab.ledger.stops import Stops
+
+__all__ = ["Costs", "Sizing", "Stops"]
