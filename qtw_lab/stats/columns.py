@@ -1,0 +1,170 @@
+"""What a statistic is computed from: returns as one checked array, and the way back to the caller's shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qtw_lab.core import DataError, Timeframe
+from qtw_lab.core.times import infer_timeframe
+
+FloatArray = npt.NDArray[np.float64]
+Returns = npt.ArrayLike | pd.Series | pd.DataFrame
+#: A float for one series, a vector (K,) for an array (T, K), a Series by column for a DataFrame.
+Figure: TypeAlias = Any
+
+#: Numbers that differ by less than this share of the largest differ by rounding alone: they are equal.
+_ROUNDING = 1e-14
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Returns as (T, K), and what the caller gave them as.
+
+    Parameters
+    ----------
+    values : ndarray
+        float64 (T, K), T at least 1, finite.
+    index : pandas.Index or None
+        Labels of the bars, if the caller gave some.
+    names : pandas.Index or None
+        Labels of the columns, of a DataFrame.
+    single : bool
+        Whether the caller gave one series.
+    """
+
+    values: FloatArray
+    index: pd.Index | None
+    names: pd.Index | None
+    single: bool
+
+    def answer(self, figures: FloatArray) -> Figure:
+        """Figures (K,) in the caller's shape."""
+        if self.single:
+            return float(figures[0])
+        return figures if self.names is None else pd.Series(figures, index=self.names)
+
+    def paths(self, values: FloatArray) -> Any:
+        """Values (T, K) in the caller's shape and with the caller's labels."""
+        if self.names is not None:
+            return pd.DataFrame(values, index=self.index, columns=self.names)
+        if self.single:
+            return values[:, 0] if self.index is None else pd.Series(values[:, 0], index=self.index)
+        return values
+
+    def yearly(self, periods_per_year: float | None) -> float:
+        """Bars a year: as given, else from the times.
+
+        Without times that is an error. Bars of one day count as sessions of the New York exchange, other lengths as
+        that exchange has them a year.
+
+        Raises
+        ------
+        DataError
+            If nothing says how many, or the number given is not positive and finite.
+        """
+        if periods_per_year is None:
+            if not isinstance(self.index, pd.DatetimeIndex):
+                raise DataError(
+                    "An annual figure of plain numbers needs periods_per_year, the bars a year (Bars.periods_per_year "
+                    "knows it), or a Series with times."
+                )
+            span = infer_timeframe(self.index) if len(self.index) > 1 else Timeframe(1, "D")
+            return span.periods_per_year("XNYS")
+        fits = isinstance(periods_per_year, (int, float, np.number)) and not isinstance(periods_per_year, bool)
+        if not fits or not np.isfinite(periods_per_year) or periods_per_year <= 0:
+            raise DataError(f"periods_per_year={periods_per_year!r} must be a positive, finite number of bars a year.")
+        return float(periods_per_year)
+
+
+def columns(returns: Returns, name: str = "returns") -> Columns:
+    """The returns, checked.
+
+    Parameters
+    ----------
+    returns : array_like, Series or DataFrame
+        Simple returns of each bar as fractions, (T,) or (T, K).
+    name : str
+        What messages call them.
+
+    Raises
+    ------
+    DataError
+        If they are empty, not numeric, neither 1-D nor 2-D, or somewhere NaN or infinite; the message says where.
+
+    Examples
+    --------
+    >>> columns([0.01, -0.02]).values.shape
+    (2, 1)
+    """
+    array = np.asarray(returns)
+    if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
+        raise DataError(
+            f"{name} must be numbers, (bars,) or (bars, columns), not {array.dtype} of shape {array.shape}."
+        )
+    if not array.size:
+        raise DataError(f"{name} are empty (shape {array.shape}); give at least one bar.")
+    index = returns.index if isinstance(returns, (pd.Series, pd.DataFrame)) else None
+    names = returns.columns if isinstance(returns, pd.DataFrame) else None
+    values = array.astype(np.float64, copy=False)
+    table = values[:, None] if values.ndim == 1 else values
+    if not np.isfinite(table).all():
+        bar, column = (int(k) for k in np.argwhere(~np.isfinite(table))[0])
+        where = f"bar {bar}" if index is None else f"bar {bar} ({index[bar]})"
+        where += f", column {column if names is None else names[column]!s}" if values.ndim == 2 else ""
+        raise DataError(
+            f"{name} have {table[bar, column]} at {where}. Returns must be finite: cut off bars before a listing, and "
+            "say what a missing one means (0 if nothing was held)."
+        )
+    return Columns(table, index, names, values.ndim == 1)
+
+
+def beside(returns: Columns, benchmark: Returns) -> FloatArray:
+    """The benchmark's returns as (T, 1) or (T, K), on the bars of `returns`.
+
+    Raises
+    ------
+    DataError
+        If it is not as long, has other times or another number of columns.
+    """
+    other = columns(benchmark, "benchmark")
+    if other.values.shape[0] != returns.values.shape[0] or other.values.shape[1] not in (1, returns.values.shape[1]):
+        raise DataError(
+            f"returns {returns.values.shape} and benchmark {other.values.shape} do not fit: give the same bars, and "
+            "one benchmark column or one for each."
+        )
+    if returns.index is not None and other.index is not None and not returns.index.equals(other.index):
+        raise DataError("returns and benchmark have different times; align them first, such as with benchmark.reindex.")
+    return other.values
+
+
+def deviation(values: FloatArray) -> FloatArray:
+    """Sample standard deviation (ddof 1) down the columns; exactly 0 for equal numbers, NaN for a single one."""
+    if values.shape[0] < 2:
+        return np.full(values.shape[1], np.nan)
+    high, low = values.max(axis=0), values.min(axis=0)
+    equal = high - low <= _ROUNDING * np.maximum(np.abs(high), np.abs(low))
+    return np.where(equal, 0.0, values.std(axis=0, ddof=1))
+
+
+def number(name: str, value: float) -> float:
+    """`value` as a float.
+
+    Raises
+    ------
+    DataError
+        If it is not a finite number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+        raise DataError(f"{name}={value!r} must be a finite number.")
+    return float(value)
+
+
+def ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> FloatArray:
+    """``above / below``; NaN where `below` is zero."""
+    divisor = np.asarray(below, dtype=np.float64)
+    return np.asarray(np.asarray(above) / np.where(divisor == 0.0, np.nan, divisor), dtype=np.float64)

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qtw_lab.core import DataError
+from qtw_lab.stats.columns import beside, columns, deviation, number, ratio
+
+
+def test_the_place_of_a_missing_return_is_named_by_its_labels():
+    frame = pd.DataFrame({"AAPL": [0.0, 0.1], "IBM": [0.0, np.nan]}, index=pd.to_datetime(["2024-01-02", "2024-01-03"]))
+    with pytest.raises(DataError, match=r"nan at bar 1 \(2024-01-03 00:00:00\), column IBM"):
+        columns(frame)
+
+
+def test_figures_go_back_in_the_shape_they_came_in():
+    assert columns([0.1, 0.2]).answer(np.array([3.0])) == 3.0
+    assert columns(np.zeros((2, 3))).answer(np.arange(3.0)).tolist() == [0.0, 1.0, 2.0]
+    found = columns(pd.DataFrame({"a": [0.1], "b": [0.2]})).answer(np.array([1.0, 2.0]))
+    assert found.to_dict() == {"a": 1.0, "b": 2.0}
+
+
+def test_returns_are_not_changed():
+    r = np.array([[0.1, -0.2], [0.3, 0.4]])
+    r.flags.writeable = False
+    assert columns(r).values.tolist() == r.tolist()
+
+
+@pytest.mark.parametrize(
+    ("dates", "bars"),
+    [
+        (pd.bdate_range("2024-01-01", periods=9), 252),
+        (pd.date_range("2024-01-05", periods=9, freq="W-FRI"), 52),
+        (pd.date_range("2024-01-31", periods=9, freq="ME"), 12),
+        (pd.date_range("2024-01-02 14:30", periods=9, freq="5min", tz="UTC"), 252 * 78),
+        (pd.date_range("2024-01-02", periods=1), 252),
+    ],
+    ids=["daily", "weekly", "monthly", "five minutes", "one bar"],
+)
+def test_times_say_how_many_bars_make_a_year(dates, bars):
+    assert columns(pd.Series(0.01, index=dates)).yearly(None) == bars
+    assert columns(pd.Series(0.01, index=dates)).yearly(365) == 365.0
+
+
+def test_deviations_of_equal_numbers_are_exactly_zero():
+    table = np.column_stack([np.full(5000, 0.1), np.linspace(0, 1, 5000)])
+    assert deviation(table)[0] == 0.0
+    assert deviation(table)[1] == pytest.approx(table[:, 1].std(ddof=1))
+    assert np.isnan(deviation(np.ones((1, 2)))).all()
+
+
+def test_a_division_by_nothing_is_missing():
+    assert np.array_equal(ratio([1.0, 0.0, -2.0], [0.0, 0.0, 4.0]), [np.nan, np.nan, -0.5], equal_nan=True)
+
+
+def test_a_benchmark_without_times_is_taken_bar_by_bar():
+    given = columns(pd.Series([0.1, 0.2], index=pd.date_range("2024-01-01", periods=2)))
+    assert beside(given, [0.3, 0.4]).tolist() == [[0.3], [0.4]]
+
+
+def test_numbers_are_numbers():
+    assert number("rate", np.float32(0.5)) == 0.5
+    with pytest.raises(DataError, match="rate='x'"):
+        number("rate", "x")
