@@ -1,0 +1,326 @@
+"""What a strategy is: a frozen object with bounded parameters and one vectorised rule."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self, get_origin
+
+import numpy as np
+import numpy.typing as npt
+
+from qtw_lab.core import Bars, DataError
+from qtw_lab.core.lookup import lookup
+
+FloatArray = npt.NDArray[np.float64]
+TimeArray = npt.NDArray[np.int64]
+Scope = Literal["symbol", "universe"]
+Kind = Literal["signals", "weights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The arrays a strategy sees: prices up to now, nothing else.
+
+    Parameters
+    ----------
+    open, high, low, close, volume : ndarray
+        float64 of shape (T, N), NaN where a symbol has no bar. In a sweep N is 1 and the strategy's parameters are
+        arrays of shape (K,): the same NumPy code then gives (T, K).
+    times : ndarray
+        int64 of shape (T,): the start of each bar in nanoseconds since 1970, UTC.
+    periods_per_year : float
+        Bars a year, for strategies that annualise.
+    """
+
+    open: FloatArray
+    high: FloatArray
+    low: FloatArray
+    close: FloatArray
+    volume: FloatArray
+    times: TimeArray
+    periods_per_year: float
+
+    @classmethod
+    def of(cls, bars: Bars) -> Panel:
+        """The arrays of `bars`; they are read-only."""
+        values = bars.values
+        times = np.ascontiguousarray(bars.index.as_unit("ns").asi8)
+        return cls(
+            values["open"],
+            values["high"],
+            values["low"],
+            values["close"],
+            values["volume"],
+            times,
+            bars.periods_per_year,
+        )
+
+    def columns(self, start: int, stop: int) -> Panel:
+        """The symbols from `start` up to `stop`."""
+        part = slice(start, stop)
+        return replace(
+            self,
+            open=self.open[:, part],
+            high=self.high[:, part],
+            low=self.low[:, part],
+            close=self.close[:, part],
+            volume=self.volume[:, part],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What values a parameter may take, both ends included."""
+
+    low: float
+    high: float
+    label: str
+
+    def check(self, owner: str, name: str, value: Any, default: Any) -> Any:
+        """The value in its declared type.
+
+        Raises
+        ------
+        DataError
+            If it has another type or lies outside the bounds.
+        """
+        kind = type(default)
+        if isinstance(value, np.generic):
+            value = value.item()
+        if kind is float and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if kind is int and isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise DataError(f"{owner}: {name} must be {_article(kind)}, not {value!r}.")
+        if isinstance(value, (int, float)) and not self.low <= value <= self.high:
+            raise DataError(
+                f"{owner}: {name}={value!r} is out of range; it must lie between {self.low:g} and {self.high:g}."
+            )
+        return value
+
+
+def param(default: Any, low: float = -np.inf, high: float = np.inf, label: str = "") -> Any:
+    """Declare a parameter of a strategy: its default value (which also sets its type) and its bounds.
+
+    Parameters
+    ----------
+    default : int, float, bool or str
+        Value when none is given.
+    low, high : float
+        Bounds, both allowed.
+    label : str
+        What people read; the name by default.
+
+    Examples
+    --------
+    >>> class Dip(Strategy):
+    ...     window: int = param(20, low=2, high=500)
+    ...     def signals(self, prices):
+    ...         return np.where(np.diff(prices.close, axis=0, prepend=np.nan) < 0, 1.0, 0.0)
+    >>> Dip(window=1)
+    Traceback (most recent call last):
+    ...
+    qtw_lab.core.errors.DataError: dip: window=1 is out of range; it must lie between 2 and 500.
+    """
+    return dataclasses.field(default=default, metadata={"bounds": Bounds(low, high, label)})
+
+
+class Strategy:
+    """Base of every strategy, ours and yours.
+
+    A subclass declares parameters with `param` and writes one of two methods over a `Panel`:
+
+    - `signals`: the stance in each bar from -1 (fully short) over 0 (flat) to 1 (fully long). The engine trades when
+      the stance *changes*; NaN means "no new decision, keep the stance".
+    - `weights`: target weights of equity. The engine rebalances at every bar with a finite weight; NaN leaves the
+      holding alone.
+
+    A decision at bar t may use bars up to and including t, never later ones; the engine decides when it trades.
+
+    Attributes
+    ----------
+    scope : {"symbol", "universe"}
+        A "symbol" strategy treats each column on its own; a "universe" strategy compares columns, so that a sweep
+        evaluates it one parameter set at a time.
+    holds : bool
+        Whether NaN ("keep") may follow the warm-up.
+
+    Examples
+    --------
+    >>> class Above(Strategy):
+    ...     '''Long while the close is above where it was `lag` bars ago.'''
+    ...     lag: int = param(3, low=1, high=50)
+    ...     def signals(self, prices):
+    ...         from qtw_lab import indicators as ind
+    ...         past = ind.lag(prices.close, self.lag)
+    ...         return np.where(np.isnan(past), np.nan, prices.close > past)
+    ...     @property
+    ...     def warmup(self):
+    ...         return self.lag
+    >>> Above(lag=5).parameters
+    {'lag': 5}
+    """
+
+    scope: ClassVar[Scope] = "symbol"
+    holds: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Turn the subclass into a frozen dataclass; an unannotated `param` takes its type from its default."""
+        super().__init_subclass__(**kwargs)
+        annotations = dict(inspect.get_annotations(cls))
+        for name, value in list(vars(cls).items()):
+            if isinstance(value, dataclasses.Field) and name not in annotations:
+                annotations[name] = type(value.default)
+        for name in annotations:
+            if name not in vars(cls) and get_origin(annotations[name]) is not ClassVar:
+                raise DataError(
+                    f"{cls.__name__}: {name} has no default. Declare it as {name} = param(default, low, high)."
+                )
+        cls.__annotations__ = annotations
+        dataclass(frozen=True, kw_only=True, repr=False, init=False)(cls)
+
+    def __init__(self, **values: Any) -> None:
+        declared = type(self).declared()
+        for name in values:
+            lookup(name, declared, f"parameter of {self.name}")
+        for name, entry in declared.items():
+            object.__setattr__(self, name, self.checked(name, values.get(name, entry.default)))
+        self.check()
+
+    @classmethod
+    def checked(cls, name: str, value: Any) -> Any:
+        """The value in the type that parameter `name` declares.
+
+        Raises
+        ------
+        DataError
+            If there is no such parameter, or the value has another type or lies out of bounds.
+        """
+        entry = lookup(name, cls.declared(), f"parameter of {named(cls)}")
+        bounds = entry.metadata.get("bounds")
+        return bounds.check(named(cls), name, value, entry.default) if isinstance(bounds, Bounds) else value
+
+    @classmethod
+    def declared(cls) -> dict[str, dataclasses.Field[Any]]:
+        """The parameters by name, in order of declaration."""
+        if not dataclasses.is_dataclass(cls):
+            return {}
+        return {entry.name: entry for entry in dataclasses.fields(cls)}
+
+    def check(self) -> None:
+        """Refuse parameters that do not fit together; raise `DataError`. The base class has nothing to refuse."""
+
+    @property
+    def name(self) -> str:
+        """The class name in lower case with underscores: `SmaCross` is "sma_cross"."""
+        return named(type(self))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameter values by name, ready for JSON."""
+        return self._held()
+
+    @property
+    def exposure(self) -> float:
+        """The largest absolute signal or weight the strategy ever gives."""
+        return 1.0
+
+    @property
+    def warmup(self) -> int:
+        """How many of a symbol's own bars pass before its first decision; those bars give NaN."""
+        return 0
+
+    @property
+    def memory(self) -> int | None:
+        """How many of a symbol's last bars decide the next decision alone; None if the whole history does."""
+        return None
+
+    def signals(self, prices: Panel) -> Any:
+        """The stance in each bar, (T, N); see the class. Overridden by a subclass that gives signals."""
+        raise NotImplementedError  # chosen between in `decide`, which says what is missing
+
+    def weights(self, prices: Panel) -> Any:
+        """Target weights in each bar, (T, N); see the class. Overridden by a subclass that gives weights."""
+        raise NotImplementedError  # chosen between in `decide`, which says what is missing
+
+    @property
+    def kind(self) -> Kind:
+        """Whether the strategy gives signals or weights.
+
+        Raises
+        ------
+        DataError
+            If it has neither method, or both.
+        """
+        has = {kind: getattr(type(self), kind) is not getattr(Strategy, kind) for kind in ("signals", "weights")}
+        if has["signals"] == has["weights"]:
+            raise DataError(f"{self.name} must define exactly one of signals(self, prices) and weights(self, prices).")
+        return "signals" if has["signals"] else "weights"
+
+    def decide(self, prices: Panel) -> FloatArray:
+        """The strategy's signals or weights as checked float64 (T, K); the engine and the tests call this.
+
+        Raises
+        ------
+        DataError
+            If the result has the wrong shape, is infinite, or goes beyond `exposure`.
+        """
+        raw = self.signals(prices) if self.kind == "signals" else self.weights(prices)
+        decisions = np.array(raw, dtype=np.float64)
+        rows = prices.close.shape[0]
+        width = max(prices.close.shape[1], self._width())
+        if decisions.shape != (rows, width):
+            raise DataError(
+                f"{self.name} gave an array of shape {decisions.shape} for prices that call for ({rows}, {width})."
+            )
+        with np.errstate(invalid="ignore"):
+            if (np.abs(decisions) > self.exposure + 1e-12).any():
+                worst = float(np.nanmax(np.abs(decisions)))
+                raise DataError(f"{self.name} gave {worst:g}, beyond its stated exposure of {self.exposure:g}.")
+        return np.where(np.isnan(prices.close), np.nan, decisions)
+
+    def with_columns(self, columns: Mapping[str, npt.NDArray[Any]]) -> Self:
+        """The strategy with some parameters replaced by arrays of shape (K,), one entry a column of the result.
+
+        The values are not checked here: a sweep builds (and so checks) every single strategy of its grid first.
+        """
+        clone = object.__new__(type(self))
+        for name, value in {**self._held(), **columns}.items():
+            object.__setattr__(clone, name, value)
+        return clone
+
+    def _width(self) -> int:
+        """How many parameter columns the strategy carries; 1 outside a sweep."""
+        return max((v.shape[0] for v in self._held().values() if isinstance(v, np.ndarray)), default=1)
+
+    def _held(self) -> dict[str, Any]:
+        """The declared attributes as they are; `parameters` may show them in another form."""
+        return {name: getattr(self, name) for name in type(self).declared()}
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{name}={value!r}" for name, value in self._held().items())
+        return f"{type(self).__name__}({inside})"
+
+
+def named(strategy: type[Strategy]) -> str:
+    """The name of a strategy class: its class name in lower case with underscores.
+
+    Examples
+    --------
+    >>> class FastTrend(Strategy):
+    ...     pass
+    >>> named(FastTrend)
+    'fast_trend'
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", strategy.__name__).lower()
+
+
+def _article(kind: type) -> str:
+    return {int: "a whole number", float: "a number", bool: "True or False", str: "text"}.get(
+        kind, f"a {kind.__name__}"
+    )
