@@ -1,0 +1,280 @@
+"""What a backtest gives back: paths, fills, trades, statistics, and the caveats that belong to them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qtw_lab.backtest.terms import Terms
+from qtw_lab.backtest.trades import round_trips
+from qtw_lab.core import Bars, Fact, Facts
+from qtw_lab.core.facts import Unit
+from qtw_lab.stats import performance as p
+from qtw_lab.strategies import Strategy
+
+FloatArray = npt.NDArray[np.float64]
+
+#: How many significant digits of a fill go into the order hash: beyond them two correct engines may differ.
+HASH_DIGITS: Final = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """One simulated history.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        What decided.
+    bars : Bars
+        What it saw.
+    terms : Terms
+        Costs, sizing, execution, cash and stops.
+    decisions : pandas.DataFrame
+        The strategy's signals or weights, (T, N), by decision bar.
+    equity : pandas.Series
+        Account value at each close, in account currency.
+    cash : pandas.Series
+        Cash at each close.
+    positions : pandas.DataFrame
+        Signed shares at each close, (T, N).
+    orders : pandas.DataFrame
+        Every fill: time, symbol, side, quantity, price, quoted price, commission, slippage cost, reason.
+    holding_costs : float
+        Borrow fees and margin interest paid, in account currency.
+    engine : str
+        Which implementation simulated it.
+    """
+
+    strategy: Strategy
+    bars: Bars
+    terms: Terms
+    decisions: pd.DataFrame = field(repr=False)
+    equity: pd.Series = field(repr=False)
+    cash: pd.Series = field(repr=False)
+    positions: pd.DataFrame = field(repr=False)
+    orders: pd.DataFrame = field(repr=False)
+    holding_costs: float = 0.0
+    engine: str = "kernel"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        strategy: Strategy,
+        bars: Bars,
+        terms: Terms,
+        decisions: FloatArray,
+        *,
+        equity: FloatArray,
+        cash: FloatArray,
+        positions: FloatArray,
+        orders: FloatArray,
+        holding_costs: float,
+        engine: str,
+    ) -> Result:
+        """The result of arrays by bar, with the order list laid out as `kernel.ORDER_COLUMNS`."""
+        columns = pd.Index(bars.symbols, name="symbol")
+        return cls(
+            strategy=strategy,
+            bars=bars,
+            terms=terms,
+            decisions=pd.DataFrame(decisions, index=bars.index, columns=columns),
+            equity=pd.Series(equity, index=bars.index, name="equity"),
+            cash=pd.Series(cash, index=bars.index, name="cash"),
+            positions=pd.DataFrame(positions, index=bars.index, columns=columns),
+            orders=_order_table(orders, bars),
+            holding_costs=float(holding_costs),
+            engine=engine,
+        )
+
+    @cached_property
+    def returns(self) -> pd.Series:
+        """Simple return of the account over each bar; the first bar's is measured from the starting cash."""
+        before = np.concatenate([[self.terms.cash], self.equity.to_numpy()[:-1]])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.where(before > 0, self.equity.to_numpy() / before - 1.0, 0.0)
+        return pd.Series(change, index=self.equity.index, name="returns")
+
+    @cached_property
+    def weights(self) -> pd.DataFrame:
+        """Market value of each holding as a fraction of equity at each close, (T, N)."""
+        values = self.positions * self.bars.close.ffill()
+        return values.fillna(0.0).div(self.equity.where(self.equity > 0), axis=0).fillna(0.0)
+
+    @cached_property
+    def trades(self) -> pd.DataFrame:
+        """Round trips, one row from the first share in to the last one out; a position still held is "open"."""
+        return round_trips(self.orders, self.bars)
+
+    @cached_property
+    def order_hash(self) -> str:
+        """SHA-256 over every fill (time, symbol, signed quantity, price, commission) to nine significant digits."""
+        digest = hashlib.sha256(b"qtw-orders-1\n")
+        signed = np.where(self.orders["side"] == "buy", 1.0, -1.0) * self.orders["quantity"].to_numpy()
+        stamps = pd.DatetimeIndex(self.orders["time"]).as_unit("ns").asi8
+        rows = zip(stamps, self.orders["symbol"], signed, self.orders["price"], self.orders["commission"], strict=True)
+        for stamp, symbol, *numbers in rows:
+            shown = "|".join(f"{number + 0.0:.{HASH_DIGITS - 1}e}" for number in numbers)
+            digest.update(f"{stamp}|{symbol}|{shown}\n".encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def benchmark(self) -> pd.Series:
+        """Equity of buying every symbol in equal parts when first seen and holding, free of cost: the thing to beat."""
+        closes = self.bars.close.ffill()
+        bought = closes.to_numpy()[self.bars.present.argmax(axis=0), np.arange(len(self.bars.symbols))]
+        growth = (closes / bought).fillna(1.0)  # until its listing a symbol's part waits as cash
+        return pd.Series(growth.mean(axis=1) * self.terms.cash, name="buy and hold")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before believing the figures."""
+        notes = list(self.bars.notes)
+        if self.terms.execution == "same_close":
+            notes.append("optimistic: filled at the very close the decision was made on")
+        if self.terms.costs.free:
+            notes.append("no costs: real trading is dearer")
+        if (self.orders["reason"] == "margin_call").any():
+            notes.append("ruined: equity fell to zero or below and every position was closed")
+        return tuple(notes)
+
+    @cached_property
+    def stats(self) -> pd.Series:
+        """The statistics of `facts` by name, as plain floats."""
+        numbers = {f.name: f.value for f in self.facts() if isinstance(f.value, (int, float))}
+        return pd.Series(numbers, dtype=float, name=self.strategy.name)
+
+    def facts(self, trials: int = 1) -> Facts:
+        """The figures of this result with their units and conventions.
+
+        Parameters
+        ----------
+        trials : int
+            How many configurations were tried on this data so far, this one included; stated first because every
+            further try makes the best result less believable.
+        """
+        lead = (
+            Fact("trials", trials, "count", "Configurations tried on this data"),
+            Fact("costs", self.terms.costs.describe(), "text", "Costs"),
+            Fact("execution", self.terms.execution, "text", "Execution"),
+            Fact("data_fingerprint", self.bars.fingerprint[:16], "text", "Data fingerprint"),
+        )
+        span = Fact("period", f"{self.bars.index[0]:%Y-%m-%d} to {self.bars.index[-1]:%Y-%m-%d}", "text", "Period")
+        symbols = Fact("symbols", ", ".join(self.bars.symbols), "text", "Symbols")
+        title = f"{self.strategy!r} on {', '.join(self.bars.symbols[:5])}{'...' if len(self.bars.symbols) > 5 else ''}"
+        return Facts(title, (*lead, symbols, span, *self._figures()), self.notes)
+
+    def _figures(self) -> tuple[Fact, ...]:
+        r = self.returns.to_numpy()
+        ppy = self.bars.periods_per_year
+        closed = self.trades[self.trades["status"] == "closed"]
+        amounts = (self.orders["quantity"] * self.orders["price"]).to_numpy()
+        paid = float(self.orders["commission"].sum() + self.orders["slippage"].sum()) + self.holding_costs
+        years = len(r) / ppy
+        mean_equity = float(self.equity.mean())
+        gross = self.weights.abs().sum(axis=1)
+        rows: tuple[tuple[str, float, Unit], ...] = (
+            ("total_return", p.total_return(r), "fraction"),
+            ("cagr", p.cagr(r, periods_per_year=ppy), "fraction"),
+            ("volatility", p.volatility(r, periods_per_year=ppy), "fraction"),
+            ("sharpe", p.sharpe_ratio(r, periods_per_year=ppy), "ratio"),
+            ("sortino", p.sortino_ratio(r, periods_per_year=ppy), "ratio"),
+            ("max_drawdown", p.max_drawdown(r), "fraction"),
+            ("calmar", p.calmar_ratio(r, periods_per_year=ppy), "ratio"),
+            ("value_at_risk", p.value_at_risk(r), "fraction"),
+            ("expected_shortfall", p.expected_shortfall(r), "fraction"),
+            ("trades", float(len(self.trades)), "count"),
+            ("orders", float(len(self.orders)), "count"),
+            ("win_rate", float((closed["pnl"] > 0).mean()) if len(closed) else float("nan"), "fraction"),
+            ("profit_factor", p.profit_factor(closed["pnl"].to_numpy()) if len(closed) else float("nan"), "ratio"),
+            ("exposure", float((gross > 0).mean()), "fraction"),
+            ("turnover", float(amounts.sum()) / 2 / mean_equity / years if mean_equity > 0 else float("nan"), "ratio"),
+            ("costs_paid", paid, "money"),
+            ("cost_drag", paid / mean_equity / years if mean_equity > 0 else float("nan"), "fraction"),
+            ("final_equity", float(self.equity.iloc[-1]), "money"),
+            ("benchmark_return", float(self.benchmark.iloc[-1] / self.terms.cash - 1.0), "fraction"),
+        )
+        return tuple(
+            Fact(name, value, unit, LABELS.get(name, ""), DEFINITIONS.get(name) or p.DEFINITIONS.get(name, ""))
+            for name, value, unit in rows
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON: facts, trades, order hash, fingerprint and the equity path."""
+        return {
+            **self.facts().as_dict(),
+            "strategy": self.strategy.name,
+            "parameters": self.strategy.parameters,
+            "order_hash": self.order_hash,
+            "data_fingerprint": self.bars.fingerprint,
+            "engine": self.engine,
+        }
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
+        return self.facts()._repr_mimebundle_(**options)
+
+    def __repr__(self) -> str:
+        s = self.stats
+        return (
+            f"Result({self.strategy!r} on {', '.join(self.bars.symbols[:5])}: total return {s['total_return']:.2%}, "
+            f"Sharpe {s['sharpe']:.2f}, max drawdown {s['max_drawdown']:.2%}, {s['trades']:.0f} trades, "
+            f"costs {self.terms.costs.describe()}, orders {self.order_hash[:12]})"
+        )
+
+
+#: What people read where the name alone does not say it.
+LABELS: Final = {
+    "cagr": "Annual growth (CAGR)",
+    "sharpe": "Sharpe ratio",
+    "sortino": "Sortino ratio",
+    "calmar": "Calmar ratio",
+    "max_drawdown": "Deepest drawdown",
+    "value_at_risk": "Value at risk, 95%, one bar",
+    "expected_shortfall": "Expected shortfall, 95%, one bar",
+    "trades": "Trades (round trips)",
+    "orders": "Orders filled",
+    "exposure": "Time in the market",
+    "turnover": "Turnover a year",
+    "costs_paid": "Costs paid",
+    "cost_drag": "Costs a year",
+    "benchmark_return": "Buy and hold, before costs",
+}
+
+#: One-line conventions of the figures that are made here; those of `stats.performance` stand there.
+DEFINITIONS: Final = {
+    "trades": "positions opened, the one still open included",
+    "orders": "fills",
+    "win_rate": "share of closed trades with a profit after commission",
+    "exposure": "share of bars that end with a position",
+    "turnover": "half of all amounts traded, over mean equity, a year",
+    "costs_paid": "commission, slippage against the quoted price, borrow fees and margin interest",
+    "cost_drag": "costs paid over mean equity, a year",
+    "final_equity": "cash and positions at the last close",
+    "benchmark_return": "equal parts of every symbol, bought when first seen and held, free of cost",
+}
+
+
+def _order_table(orders: FloatArray, bars: Bars) -> pd.DataFrame:
+    """The kernel's order list for people."""
+    from qtw_lab.backtest.kernel import REASONS
+
+    quantity, price, quoted = orders[:, 2], orders[:, 3], orders[:, 4]
+    return pd.DataFrame(
+        {
+            "time": bars.index[orders[:, 0].astype(int)],
+            "symbol": pd.array([bars.symbols[j] for j in orders[:, 1].astype(int)], dtype="str"),
+            "side": pd.array(np.where(quantity > 0, "buy", "sell"), dtype="str"),
+            "quantity": np.abs(quantity),
+            "price": price,
+            "quoted": quoted,
+            "commission": orders[:, 5],
+            "slippage": np.abs(quantity) * np.abs(price - quoted),
+            "reason": pd.array([REASONS[code] for code in orders[:, 6].astype(int)], dtype="str"),
+        }
+    )
