@@ -1,0 +1,16 @@
+"""Interactive figures from plain tables, and a report that holds them in one file."""
+
+from qtw_lab.plots.calendar import return_calendar
+from qtw_lab.plots.candles import candles
+from qtw_lab.plots.equity import equity
+from qtw_lab.plots.explorer import Choice, Slider, explore
+from qtw_lab.plots.heatmap import heatmap
+from qtw_lab.plots.lines import histogram, lines
+from qtw_lab.plots.picture import Picture, show
+from qtw_lab.plots.report import Section, report_html
+from qtw_lab.plots.theme import THEMES, Theme
+
+__all__ = [
+    "THEMES", "Choice", "Picture", "Section", "Slider", "Theme", "candles", "equity", "explore",
+    "heatmap", "histogram", "lines", "report_html", "return_calendar", "show",
+]  # fmt: skip
