@@ -1,0 +1,172 @@
+"""`qtw strategies`, `qtw backtest` and `qtw sweep`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+
+from qtw_lab.cli.printing import Json, pairs, print_facts, print_json, print_table, progress, scalar, stdout
+from qtw_lab.core import Bars, DataError, lookup
+from qtw_lab.lab import Lab
+from qtw_lab.ledger import Costs, Stops
+from qtw_lab.strategies import STRATEGIES
+
+Name = Annotated[str, typer.Argument(help="Strategy name; `qtw strategies` lists them.")]
+Symbols = Annotated[str, typer.Option("--symbols", "-s", help="Symbols, such as AAPL,IBM.")]
+Start = Annotated[str | None, typer.Option(help="First date, such as 2005-01-01.")]
+End = Annotated[str | None, typer.Option(help="Last date.")]
+Span = Annotated[str, typer.Option("--timeframe", help="Length of a bar: 1D, 1W, 1h ...")]
+Source = Annotated[str | None, typer.Option(help="Bundled data set or stored source; see `qtw data list`.")]
+Cost = Annotated[list[str] | None, typer.Option("--cost", "-c", help="A cost, such as -c commission_bps=10.")]
+Stop = Annotated[list[str] | None, typer.Option("--stop", help="A stop, such as --stop stop_loss=0.1.")]
+Execution = Annotated[str, typer.Option(help="next_open, next_close or same_close.")]
+Cash = Annotated[float, typer.Option(help="Starting cash.")]
+ReportFile = Annotated[Path | None, typer.Option("--report", help="Write a standalone HTML report to this file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("strategies")(strategies)
+    app.command("backtest")(backtest)
+    app.command("sweep")(sweep)
+
+
+def strategies(json: Json = False) -> None:
+    """List the bundled strategies with their parameters and bounds."""
+    rows: list[dict[str, Any]] = []
+    for name, strategy in STRATEGIES.items():
+        parameters = {entry: field.default for entry, field in strategy.declared().items()}
+        rows.append({"name": name, "scope": strategy.scope, "parameters": parameters, "does": _first_line(strategy)})
+    if json:
+        print_json(rows)
+    else:
+        shown = [row | {"parameters": ", ".join(f"{k}={v}" for k, v in row["parameters"].items())} for row in rows]
+        print_table(pd.DataFrame(shown))
+
+
+def backtest(
+    name: Name,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter, such as -p fast=10.")] = None,
+    symbols: Symbols = "AAPL",
+    start: Start = None,
+    end: End = None,
+    timeframe: Span = "1D",
+    source: Source = None,
+    cost: Cost = None,
+    stop: Stop = None,
+    execution: Execution = "next_open",
+    cash: Cash = 100_000.0,
+    report: ReportFile = None,
+    json: Json = False,
+) -> None:
+    """Backtest a strategy and print its figures."""
+    lab = Lab.from_settings()
+    bars = lab.bars(symbols, start, end, timeframe, source=source)
+    result = lab.backtest(
+        name, bars, costs=_costs(cost), stops=_stops(stop), execution=execution, cash=cash, **_parameters(param)
+    )
+    trials = lab.trials.count(bars.fingerprint)
+    if report is not None:
+        lab.report(result).write(report)
+    if json:
+        print_json(result.to_dict() | {"stats": result.stats, "trials": trials})
+    else:
+        print_facts(result.facts(trials))
+    if report is not None and not json:
+        stdout.print(f"Report: {report}", highlight=False)
+
+
+def sweep(
+    name: Name,
+    grid: Annotated[
+        list[str], typer.Option("--grid", "-g", help="Values: -g fast=5:50:5 (ends included) or fast=5,10.")
+    ],
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A fixed parameter.")] = None,
+    metric: Annotated[str, typer.Option(help="What the best rows are picked by.")] = "sharpe",
+    top: Annotated[int, typer.Option(min=1, help="How many rows to print.")] = 10,
+    symbols: Symbols = "AAPL",
+    start: Start = None,
+    end: End = None,
+    timeframe: Span = "1D",
+    source: Source = None,
+    cost: Cost = None,
+    stop: Stop = None,
+    execution: Execution = "next_open",
+    cash: Cash = 100_000.0,
+    memory_limit: Annotated[str, typer.Option(help="Most memory to use, such as 256MB.")] = "1GB",
+    json: Json = False,
+) -> None:
+    """Backtest every combination of a parameter grid and print the best."""
+    lab = Lab.from_settings()
+    bars: Bars = lab.bars(symbols, start, end, timeframe, source=source)
+    metrics = tuple(dict.fromkeys((metric, "total_return", "sharpe", "max_drawdown", "trades")))
+    with progress(f"sweep {name}") as step:
+        done = lab.sweep(
+            lab.strategy(name, **_parameters(param)), bars, grid=_grid(grid), metrics=metrics, costs=_costs(cost),
+            stops=_stops(stop), execution=execution, cash=cash, memory_limit=memory_limit, progress=step,
+        )  # fmt: skip
+    best = done.best(metric, top).reset_index()
+    if json:
+        print_json(done.facts(metric).as_dict() | {"best": best})
+    else:
+        print_facts(done.facts(metric))
+        print_table(best)
+
+
+def _parameters(texts: list[str] | None) -> dict[str, Any]:
+    given = pairs(texts, "-p")
+    clash = sorted(set(given) & {"costs", "sizing", "execution", "cash", "stops", "leverage", "engine"})
+    if clash:
+        raise DataError(f"{clash[0]} is not a parameter of a strategy; it has an option of its own (see --help).")
+    return given
+
+
+def _costs(texts: list[str] | None) -> Costs:
+    return Costs(**_known(pairs(texts, "--cost"), Costs))
+
+
+def _stops(texts: list[str] | None) -> Stops:
+    return Stops(**_known(pairs(texts, "--stop"), Stops))
+
+
+def _known(given: dict[str, Any], kind: type[Costs | Stops]) -> dict[str, Any]:
+    names = {entry.name: entry for entry in fields(kind)}
+    for name in given:
+        lookup(name, names, f"entry of {kind.__name__}")
+    return given
+
+
+def _grid(texts: list[str]) -> dict[str, list[Any]]:
+    """The grid that ``fast=5:50:5`` (ends included) and ``slow=20,50`` spell."""
+    grid: dict[str, list[Any]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values) or name in grid:
+            raise DataError(f"-g {text!r} is not a grid. Write -g fast=5:50:5 or -g fast=5,10,20, each name once.")
+        grid[name] = _values(values, text)
+    return grid
+
+
+def _values(values: str, text: str) -> list[Any]:
+    if ":" not in values:
+        return [scalar(value.strip()) for value in values.split(",") if value.strip()]
+    ends = [scalar(part) for part in values.split(":")]
+    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends)
+    if not numbers or len(ends) not in (2, 3) or (len(ends) == 3 and ends[2] <= 0) or ends[0] > ends[1]:
+        raise DataError(
+            f"-g {text!r} is not a range. Write low:high or low:high:step with low at most high, step above 0."
+        )
+    low, high, step = (*ends, 1)[:3]
+    if all(isinstance(end, int) for end in (low, high, step)):
+        return list(range(low, high + 1, step))
+    count = int(np.floor((high - low) / step + 1e-9)) + 1
+    return [round(float(low + step * place), 12) for place in range(count)]
+
+
+def _first_line(strategy: type) -> str:
+    return (strategy.__doc__ or "").strip().splitlines()[0] if strategy.__doc__ else ""

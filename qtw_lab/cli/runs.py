@@ -1,0 +1,99 @@
+"""`qtw run` and `qtw runs`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from qtw_lab.cli.printing import Json, pairs, plain, print_facts, print_json, print_table, progress, stdout
+from qtw_lab.core import DataError
+from qtw_lab.lab import Lab
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Id = Annotated[str, typer.Argument(help="Run id, or enough of its beginning.")]
+
+
+def register(parent: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    parent.command("run")(run)
+    parent.add_typer(app, name="runs", help="Recorded runs: list, show, compare; trials.")
+
+
+def run(
+    notebook: Annotated[Path, typer.Argument(help="The notebook to execute.")],
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="A parameter; a secret as -p key=env:NAME.")
+    ] = None,
+    timeout: Annotated[float | None, typer.Option(min=1, help="Seconds any one cell may take.")] = None,
+    json: Json = False,
+) -> None:
+    """Execute a notebook with papermill and record the run."""
+    lab = Lab.from_settings()
+    with progress(notebook.stem) as step:
+        done = lab.run(notebook, timeout=timeout, progress=step, **pairs(param, "-p"))
+    if json:
+        print_json({"id": done.id, "status": done.status, "folder": str(done.folder), "manifest": done.manifest})
+        return
+    stdout.print(f"Run {done.id}: {done.status}\n{done.folder}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command("list")
+def list_runs(
+    kind: Annotated[str | None, typer.Option(help="notebook, backtest ...")] = None,
+    status: Annotated[str | None, typer.Option(help="ok, failed or running.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    json: Json = False,
+) -> None:
+    """List recorded runs, newest first."""
+    table = Lab.from_settings().registry.list(kind=kind, status=status, limit=limit)
+    if json:
+        print_json(table)
+    else:
+        columns = [name for name in ("id", "kind", "name", "status", "started", "seconds", "error") if name in table]
+        print_table(table[columns], "No run is recorded yet. Make one with: qtw demo")
+
+
+@app.command("show")
+def show(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word for it)
+    """Show one run: its figures, its files, and what made it."""
+    found = Lab.from_settings().registry.get(id)
+    if json:
+        print_json(dict(found.manifest) | {"id": found.id, "status": found.status})
+        return
+    about = {"run": found.id, "kind": found.kind, "name": found.name, "status": found.status, "folder": found.folder}
+    print_table(pd.DataFrame([(k, str(v)) for k, v in about.items() if v is not None], columns=["", "value"]))
+    if found.error:
+        stdout.print(found.error, style="red", highlight=False, markup=False)
+    elif found.status == "ok":
+        print_facts(found.facts())
+
+
+@app.command("compare")
+def compare(ids: Annotated[list[str], typer.Argument(help="Two or more run ids.")], json: Json = False) -> None:
+    """Set the figures of two or more runs side by side."""
+    if len(ids) < 2:
+        raise DataError("Comparing needs at least two run ids; `qtw runs list` shows them.")
+    registry = Lab.from_settings().registry
+    columns = {}
+    for given in ids:
+        found = registry.get(given)
+        columns[found.id] = pd.Series({fact.name: (fact.value if json else fact.shown) for fact in found.facts()})
+    table = pd.DataFrame(columns)
+    if json:
+        print_json({name: plain(table[name]) for name in table})
+    else:
+        print_table(table.reset_index(names="figure"))
+
+
+@app.command("trials")
+def trials(json: Json = False) -> None:
+    """Count every configuration ever tried, by data fingerprint and strategy."""
+    table = Lab.from_settings().trials.table()
+    if json:
+        print_json(table)
+    else:
+        print_table(table.assign(fingerprint=table["fingerprint"].str[:16]), "No trial is recorded yet.")

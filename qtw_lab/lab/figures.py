@@ -1,0 +1,126 @@
+"""Results as pictures: which columns of a result go into which chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import Field
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from qtw_lab import plots
+from qtw_lab.core import Bars, DataError, lookup
+from qtw_lab.stats import performance as p
+from qtw_lab.strategies import Strategy
+from qtw_lab.strategies.base import Bounds
+
+if TYPE_CHECKING:
+    from qtw_lab.backtest.result import Result
+    from qtw_lab.backtest.sweep import Sweep
+
+#: A slider reaches at most this many times the default; the bounds of a parameter are often far wider than is useful.
+_REACH: Final = 5
+
+
+def chart(shown: Result | Bars, symbol: str | None, theme: str, overlays: Mapping[str, pd.Series]) -> plots.Picture:
+    """Candles of one symbol, with the trades of a result."""
+    bars = shown if isinstance(shown, Bars) else shown.bars
+    chosen = symbol or bars.symbols[0]
+    place = lookup(chosen, {name: j for j, name in enumerate(bars.symbols)}, "symbol in these bars")
+    ohlcv = pd.DataFrame({name: array[:, place] for name, array in bars.values.items()}, index=bars.index)
+    trades = None if isinstance(shown, Bars) else shown.trades[shown.trades["symbol"] == chosen]
+    title = f"{chosen}, {bars.timeframe}, adjustment: {bars.adjustment}"
+    figure = plots.candles(ohlcv[bars.present[:, place]], trades, dict(overlays), title, theme)
+    return plots.Picture(figure, f"Price chart of {title}")
+
+
+def equity(result: Result, theme: str) -> plots.Picture:
+    """The account against buy and hold."""
+    title = f"{result.strategy!r}: equity after costs"
+    figure = plots.equity(result.equity, result.benchmark, title, theme)
+    return plots.Picture(figure, f"{title}, against buy and hold, with drawdown")
+
+
+def calendar(result: Result, theme: str) -> plots.Picture:
+    """Returns by month and year."""
+    figure = plots.return_calendar(p.monthly_returns(result.returns), "Return by month, percent", theme)
+    return plots.Picture(figure, "Returns by month and year")
+
+
+def heatmap(sweep: Sweep, metric: str, symbol: str | None, theme: str) -> plots.Picture:
+    """One metric over two parameters.
+
+    Raises
+    ------
+    DataError
+        If the grid has not two parameters, or the metric or symbol is not in the sweep.
+    """
+    table = surface(sweep, metric, symbol)
+    name = f"{metric.replace('_', ' ')} of {len(table):,} combinations"
+    figure = plots.heatmap(table, name, theme, best="max")
+    return plots.Picture(figure, f"Heat map: {name}")
+
+
+def surface(sweep: Sweep, metric: str, symbol: str | None) -> pd.Series:
+    """The metric by its two parameters, for one symbol."""
+    column = lookup(metric, {str(name): sweep.table[name] for name in sweep.table}, "metric of this sweep")
+    if "symbol" in column.index.names:
+        symbols = list(column.index.get_level_values("symbol").unique())
+        chosen = lookup(symbol or str(symbols[0]), {str(name): name for name in symbols}, "symbol of this sweep")
+        column = column.xs(chosen, level="symbol")
+    varied = [str(name) for name in column.index.names if column.index.get_level_values(str(name)).nunique() > 1]
+    if column.index.nlevels > 2 and len(varied) == 2:
+        column = column.droplevel([name for name in column.index.names if name not in varied])
+    if column.index.nlevels != 2:
+        raise DataError(
+            f"A heat map needs two parameters; this sweep varies {', '.join(map(str, column.index.names))}. "
+            "Fix the others, or look at sweep.table."
+        )
+    return column
+
+
+def explore(strategy: Strategy, trial: Callable[[Strategy], tuple[Result, int]]) -> Any:
+    """Sliders for the strategy's parameters over its equity chart.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        Where the sliders stand at first.
+    trial : callable
+        Backtests a strategy, counts it, and gives the result with the number of trials so far: what is tried with a
+        slider is a trial like any other.
+    """
+    from qtw_lab.plots.explorer import explore as widget
+
+    def draw(**values: Any) -> Any:
+        result, tried = trial(type(strategy)(**{**strategy.parameters, **values}))
+        stats = result.stats
+        title = (
+            f"{result.strategy!r}: return {stats['total_return']:.1%}, Sharpe {stats['sharpe']:.2f}, "
+            f"drawdown {stats['max_drawdown']:.1%}, {stats['trades']:.0f} trades; "
+            f"{tried:,} tried so far"
+        )
+        return plots.equity(result.equity, result.benchmark, title)
+
+    return widget(
+        draw, [control for field in type(strategy).declared().values() for control in _control(field, strategy)]
+    )
+
+
+def _control(field: Field[Any], strategy: Strategy) -> list[Any]:
+    """The control that fits a parameter; none for one that is not a number or a truth value."""
+    from qtw_lab.plots.explorer import Choice, Slider
+
+    bounds, value = field.metadata.get("bounds"), getattr(strategy, field.name)
+    if isinstance(value, bool):
+        return [Choice(field.name, (False, True), value)]
+    if not isinstance(bounds, Bounds) or not isinstance(value, (int, float)):
+        return []
+    reach = max(abs(value) * _REACH, 10 if isinstance(value, int) else 0.1)
+    low, high = max(bounds.low, -reach if bounds.low < 0 else 0), min(bounds.high, reach)
+    low = max(low, bounds.low)
+    if isinstance(value, int):
+        return [Slider(field.name, int(np.ceil(low)), int(high), value, 1, bounds.label)]
+    step = 10.0 ** np.floor(np.log10((high - low) / 50))
+    return [Slider(field.name, float(low), float(high), float(value), float(step), bounds.label)]

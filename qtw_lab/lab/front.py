@@ -1,0 +1,464 @@
+"""`Lab`: picks real parts by name and setting, and joins them. Its methods are a few lines each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import pandas as pd
+
+from qtw_lab.core import Bars, Clock, Settings, SystemClock, Timeframe, parse_symbols
+from qtw_lab.core.settings import secret_from_reference
+from qtw_lab.data import SAMPLES, QualityReport, sample_bars
+from qtw_lab.data.series import SeriesKey
+from qtw_lab.data.store import Store
+from qtw_lab.data.writing import WriteReport
+from qtw_lab.lab import prices
+from qtw_lab.research.trials import Trial, TrialLedger
+from qtw_lab.strategies import Strategy, strategy
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from qtw_lab.backtest.result import Result
+    from qtw_lab.backtest.sweep import Sweep
+    from qtw_lab.data.store import Adjustment
+    from qtw_lab.lab.report import Report
+    from qtw_lab.runs import Registry, Run
+
+#: Arguments of `backtest` that are terms of the simulation and not parameters of the strategy.
+_TERMS = ("costs", "sizing", "execution", "cash", "stops", "leverage", "engine")
+
+
+@dataclass(frozen=True)
+class Download:
+    """What a download or an import brought.
+
+    Parameters
+    ----------
+    written : tuple of WriteReport
+        One for each series.
+    affected : pandas.DataFrame
+        Saved runs that used bars which this write changed: run id, name, symbol and how many bars changed.
+    """
+
+    written: tuple[WriteReport, ...]
+    affected: pd.DataFrame = field(repr=False)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """One sentence for each series whose past the vendor revised."""
+        return tuple(one.revision.message for one in self.written if one.revision is not None and one.revision.alarm)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Everything joined: data, strategies, backtests, charts, reports and recorded runs.
+
+    Parameters
+    ----------
+    settings : Settings
+        Folders, addresses and secrets.
+    clock : Clock
+        What tells the time.
+
+    Examples
+    --------
+    >>> lab = Lab.offline()
+    >>> lab.bars("AAPL", start="2012-01-01", end="2012-12-31").shape
+    (250, 1)
+    """
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+
+    @classmethod
+    def offline(cls, storage: str | Path | None = None) -> Self:
+        """The lab on embedded parts alone: bundled prices, files and SQLite; no account, no network.
+
+        Parameters
+        ----------
+        storage : str or pathlib.Path, optional
+            Folder for data and runs, in place of `QTW_STORAGE_DIR`.
+        """
+        settings = Settings.load()
+        bare: dict[str, Any] = {"alpaca_api_key_id": None, "alpaca_api_secret_key": None, "qtw_keyring": False}
+        if storage is not None:
+            bare["qtw_storage_dir"] = Path(storage)
+        return cls(settings.model_copy(update=bare))
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> Self:
+        """The lab on what the environment and `.env` configure; keywords override single settings."""
+        return cls(Settings.load(**settings))
+
+    # Data
+
+    @cached_property
+    def store(self) -> Store:
+        """The price store of this lab."""
+        return Store(self.settings.qtw_storage_dir / "data", clock=self.clock)
+
+    def bars(
+        self,
+        symbols: str | Iterable[str],
+        start: Any = None,
+        end: Any = None,
+        timeframe: str | Timeframe = "1D",
+        adjustment: str = "all",
+        source: str | None = None,
+    ) -> Bars:
+        """Prices of some symbols from `start` to `end`, both included.
+
+        Parameters
+        ----------
+        symbols : str or iterable of str
+            "AAPL,IBM" or a list; in any case.
+        start, end : date-like, optional
+            The whole history by default.
+        timeframe : str or Timeframe
+            Length of a bar; a longer one than the data has is made by resampling.
+        adjustment : {"all", "split", "raw"}
+            For which corporate actions prices are adjusted.
+        source : str, optional
+            A bundled data set ("stocks", "sp500") or a source in your store. By default your store if it has every
+            symbol, else the bundled data: what was used stands in `Bars.source`.
+
+        Raises
+        ------
+        DataError
+            If a symbol is not known (near misses are named), the dates are reversed, or nothing lies between them.
+        """
+        if source in SAMPLES or (source is None and not self._stored(symbols, timeframe)):
+            return sample_bars(symbols, start, end, adjustment, source, timeframe)
+        return self.store.bars(parse_symbols(symbols), timeframe, source, start, end, cast("Adjustment", adjustment))
+
+    def _stored(self, symbols: str | Iterable[str], timeframe: str | Timeframe) -> bool:
+        """Whether the store alone can answer."""
+        texts = [symbols] if isinstance(symbols, str) else list(symbols)
+        if any(":" in text for text in texts if isinstance(text, str)):
+            return False
+        span = str(Timeframe.parse(timeframe))
+        stored = self.store.keys()
+        held = {key.symbol.upper() for key in stored if key.timeframe == span}
+        return bool(held) and set(parse_symbols(texts)) <= held
+
+    def sources(self) -> pd.DataFrame:
+        """Every bundled data set and stored source: symbols, span, licence, origin."""
+        rows: list[dict[str, Any]] = []
+        for sample in SAMPLES.values():
+            about = sample.info()
+            rows.append(
+                {
+                    "source": about.name, "title": about.title, "symbols": len(about.symbols), "first": about.first,
+                    "last": about.last, "licence": about.licence, "origin": about.origin,
+                }
+            )  # fmt: skip
+        stored = self.store.list()
+        for name, part in stored.groupby("source"):
+            rows.append(
+                {
+                    "source": name, "title": "your store", "symbols": part["symbol"].nunique(),
+                    "first": part["first"].min(), "last": part["last"].max(), "licence": "yours",
+                    "origin": ", ".join(sorted(set(part["origin"].dropna()))),
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def add(
+        self, frame: pd.DataFrame, symbol: str, *, source: str = "import", timeframe: str = "1D", **details: Any
+    ) -> Download:
+        """Put your own raw prices into the store under a name, merged with what is there.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            OHLCV by time, with optional `split_factor` and `factor` columns.
+        symbol, source, timeframe : str
+            The series they belong to.
+        **details
+            As `Store.write`: calendar, origin, notes, afresh.
+
+        Raises
+        ------
+        DataError
+            If the prices are unsound; nothing is then stored.
+        """
+        key = SeriesKey(source, parse_symbols(symbol)[0], str(Timeframe.parse(timeframe)))
+        return self._delivered((self.store.write(key, frame, **details),))
+
+    def download(self, symbols: str | Iterable[str], start: Any, end: Any, timeframe: str = "1D") -> Download:
+        """Fetch bars from Alpaca into the store and say which of the past bars the vendor revised.
+
+        Raises
+        ------
+        SetupError
+            If no keys are set, or alpaca-py is not installed.
+        VenueError
+            If Alpaca did not deliver everything asked for; nothing is then stored.
+        """
+        from qtw_lab.data.alpaca import AlpacaSource
+
+        source = AlpacaSource(self.settings, clock=self.clock)
+        return self._delivered(tuple(source.download(self.store, parse_symbols(symbols), start, end, timeframe)))
+
+    def import_file(
+        self,
+        path: str | Path,
+        symbol: str | None = None,
+        *,
+        source: str = "import",
+        timeframe: str | None = None,
+        tz: str | None = None,
+    ) -> Download:
+        """Merge the prices of a CSV or Parquet file into the store, one series for each symbol in it.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The file; an ``Adj Close`` column becomes the adjustment factor.
+        symbol : str, optional
+            Name of a single-symbol file; its file name by default.
+        source : str
+            Name of the source in the store.
+        timeframe, tz : str, optional
+            As `Bars.from_frame`.
+
+        Raises
+        ------
+        DataError
+            If the file or its prices are unsound; nothing is then stored.
+        SetupError
+            If the store cannot be written.
+        """
+        return self._delivered(
+            prices.import_file(self.store, Path(path), symbol, source=source, timeframe=timeframe, tz=tz)
+        )
+
+    def _delivered(self, written: tuple[WriteReport, ...]) -> Download:
+        return Download(written, prices.affected_runs(self.registry, written))
+
+    def check(
+        self,
+        what: str | Path | pd.DataFrame | Bars,
+        *,
+        source: str | None = None,
+        timeframe: str | None = None,
+        adjustment: str = "all",
+    ) -> QualityReport:
+        """The quality report of symbols, of a price file, of a table or of bars. It flags and never mends.
+
+        Raises
+        ------
+        DataError
+            If there is nothing to look at.
+        """
+        if isinstance(what, str) and not prices.is_file(what):
+            what = self.bars(what, timeframe=timeframe or "1D", adjustment=adjustment, source=source)
+        return prices.inspect(what, timeframe)
+
+    def revisions(self) -> pd.DataFrame:
+        """Every time a vendor changed the past of a stored series, and the saved runs that rest on the old bars."""
+        return prices.revisions(self.store, self.registry)
+
+    # Research
+
+    def strategy(self, name: str, **parameters: Any) -> Strategy:
+        """A bundled strategy by name.
+
+        Raises
+        ------
+        DataError
+            If the name or a parameter is not known, or a value is out of range.
+        """
+        return strategy(name, **parameters)
+
+    @cached_property
+    def trials(self) -> TrialLedger:
+        """The ledger that counts every configuration tried."""
+        return TrialLedger(self.settings.qtw_storage_dir / "trials.sqlite")
+
+    def backtest(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Result:
+        """Backtest a strategy by name or object, and record the trial and the run.
+
+        Parameters
+        ----------
+        strategy : str, Strategy or class
+            What decides.
+        bars : Bars
+            Prices.
+        **options
+            The terms of `qtw.backtest` (costs, sizing, execution, cash, stops, leverage, engine); every other keyword
+            is a parameter of the strategy.
+
+        Raises
+        ------
+        DataError
+            As `qtw.backtest`.
+        """
+        from qtw_lab.backtest.engine import backtest
+
+        terms = {name: options.pop(name) for name in _TERMS if name in options}
+        result = backtest(_chosen(strategy, options), bars, **terms)
+        self._remember(result.strategy, bars, result.terms, [({}, result.stats["sharpe"])])
+        facts = result.facts(self.trials.count(bars.fingerprint))
+        self.registry.record("backtest", result.strategy.name, facts, _settings_of(result), self._uses(bars))
+        return result
+
+    def sweep(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
+        """Sweep a parameter grid as `qtw.sweep`, and record every configuration as a trial."""
+        from qtw_lab.backtest.sweep import sweep
+
+        done = sweep(strategy, bars, **options)
+        sharpe = done.table["sharpe"] if "sharpe" in done.table else pd.Series(float("nan"), index=done.table.index)
+        names = [str(name) for name in done.table.index.names]
+        rows = [
+            (dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)), float(value))
+            for key, value in sharpe.items()
+        ]
+        self._remember(done.strategy, bars, done.terms, rows)
+        return done
+
+    def _remember(
+        self, chosen: Strategy, bars: Bars, terms: Any, rows: Iterable[tuple[Mapping[str, Any], float]]
+    ) -> None:
+        fixed = {**chosen.parameters, "terms": str(terms)}
+        single = {"symbol": bars.symbols[0]} if len(bars.symbols) == 1 and chosen.scope == "symbol" else {}
+        self.trials.add(
+            Trial(bars.fingerprint, chosen.name, {**fixed, **single, **varied}, sharpe) for varied, sharpe in rows
+        )
+
+    # Runs
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where executed notebooks and their reports are kept."""
+        return self.settings.qtw_storage_dir / "runs"
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The record of every run."""
+        from qtw_lab.runs import Registry
+
+        return Registry(self.settings.qtw_storage_dir / "runs.sqlite", self.clock, known=self.settings.secrets())
+
+    def run(
+        self,
+        notebook: str | Path,
+        *,
+        timeout: float | None = None,
+        progress: Callable[[int, int], None] | None = None,
+        **parameters: Any,
+    ) -> Run:
+        """Execute a notebook with papermill and record the run; see `qtw_lab.runs.execute`.
+
+        Parameters
+        ----------
+        notebook : str or pathlib.Path
+            The notebook file.
+        timeout : float, optional
+            Seconds any one cell may take.
+        progress : callable, optional
+            Called after each cell with (cells done, cells in all).
+        **parameters
+            Values for its parameters cell. Pass a secret as ``env:NAME``.
+
+        Raises
+        ------
+        DataError
+            If the notebook or a parameter is not as it should be.
+        RunError
+            If a cell failed; the run is recorded as failed and the last good one stays.
+        """
+        from qtw_lab.runs import execute
+
+        lock = Path(__file__).resolve().parents[2] / "requirements.lock"
+        return execute(
+            Path(notebook), parameters, root=self.runs_folder, registry=self.registry, clock=self.clock,
+            timeout=timeout, progress=progress, environment_lock=lock if lock.is_file() else None,
+        )  # fmt: skip
+
+    def secret(self, reference: str) -> SecretStr:
+        """The secret that ``env:NAME`` names; call `get_secret_value` on it only where it is used."""
+        return secret_from_reference(reference)
+
+    @staticmethod
+    def _uses(bars: Bars) -> list[Any]:
+        from qtw_lab.runs import DataUse
+
+        return [DataUse.of(bars)]
+
+    # Seeing
+
+    def report(self, result: Result, sweep: Sweep | None = None, title: str | None = None) -> Report:
+        """A standalone HTML report of a result, and of the sweep it came from if there was one."""
+        from qtw_lab.lab.report import report
+
+        return report(result, sweep, title, trials=self.trials.count(result.bars.fingerprint))
+
+    def chart(
+        self, shown: Result | Bars, symbol: str | None = None, theme: str = "light", **overlays: pd.Series
+    ) -> Any:
+        """Candles of one symbol; of a result, with its trades marked. Keywords draw further lines over the prices."""
+        from qtw_lab.lab.figures import chart
+
+        return chart(shown, symbol, theme, overlays)
+
+    def equity(self, result: Result, theme: str = "light") -> Any:
+        """The account against buy and hold, with the drawdown below."""
+        from qtw_lab.lab.figures import equity
+
+        return equity(result, theme)
+
+    def calendar(self, result: Result, theme: str = "light") -> Any:
+        """Returns by month and year."""
+        from qtw_lab.lab.figures import calendar
+
+        return calendar(result, theme)
+
+    def heatmap(self, sweep: Sweep, metric: str = "sharpe", symbol: str | None = None, theme: str = "light") -> Any:
+        """One metric of a two-parameter sweep as a map."""
+        from qtw_lab.lab.figures import heatmap
+
+        return heatmap(sweep, metric, symbol, theme)
+
+    def explore(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Any:
+        """Sliders for every parameter of a strategy over its equity chart, for a notebook cell."""
+        from qtw_lab.lab.figures import explore
+
+        def trial(one: Strategy) -> tuple[Result, int]:
+            return self.backtest(one, bars, **options), self.trials.count(bars.fingerprint)
+
+        return explore(_chosen(strategy, {}), trial)
+
+    def with_storage(self, folder: str | Path) -> Self:
+        """The same lab on another storage folder."""
+        return replace(self, settings=self.settings.model_copy(update={"qtw_storage_dir": Path(folder)}))
+
+
+def _chosen(strategy_: str | Strategy | type[Strategy], parameters: Mapping[str, Any]) -> Strategy:
+    """The strategy object for a name, class or object, with parameters replaced."""
+    from qtw_lab.backtest.engine import resolve
+
+    if isinstance(strategy_, str):
+        return strategy(strategy_, **parameters)
+    found = resolve(strategy_)
+    return type(found)(**{**found.parameters, **parameters}) if parameters else found
+
+
+def _settings_of(result: Result) -> dict[str, Any]:
+    t = result.terms
+    return {
+        "strategy": result.strategy.name, "parameters": _json_ready(result.strategy.parameters),
+        "symbols": list(result.bars.symbols), "costs": t.costs.describe(), "sizing": repr(t.sizing),
+        "execution": t.execution, "cash": t.cash, "stops": repr(t.stops), "leverage": t.leverage,
+        "order_hash": result.order_hash,
+    }  # fmt: skip
+
+
+def _json_ready(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    plain = (int, float, str, bool, list, dict, type(None))
+    return {name: value if isinstance(value, plain) else repr(value) for name, value in parameters.items()}

@@ -1,0 +1,119 @@
+"""The honest report: what was tried, on which data, at which costs, and what came of it, in one file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from qtw_lab.core import Facts
+from qtw_lab.core.files import write_text
+from qtw_lab.lab import figures
+from qtw_lab.runs import DataUse, write_data
+
+if TYPE_CHECKING:
+    from qtw_lab.backtest.result import Result
+    from qtw_lab.backtest.sweep import Sweep
+    from qtw_lab.plots import Section
+
+#: How many trades and orders a report lists; the files beside it hold all of them.
+_LISTED: Final = 25
+
+_LEAD: Final = ("trials", "costs", "execution", "data_fingerprint", "symbols", "period")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A finished report.
+
+    Parameters
+    ----------
+    html : str
+        The standalone page.
+    facts : Facts
+        Its figures.
+    data : tuple of DataUse
+        What it rests on.
+    """
+
+    html: str
+    facts: Facts
+    data: tuple[DataUse, ...]
+
+    def write(self, path: str | Path) -> Path:
+        """Write the page to a file, in one step.
+
+        Raises
+        ------
+        SetupError
+            If the file cannot be written.
+        """
+        return write_text(Path(path), self.html)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write ``report.html``, ``facts.json`` and ``data.json`` into a folder and return the page's path.
+
+        Raises
+        ------
+        SetupError
+            If the folder cannot be written.
+        """
+        place = Path(folder)
+        write_text(place / "facts.json", self.facts.to_json(indent=1))
+        write_data(place, self.data)
+        return write_text(place / "report.html", self.html)
+
+    def __repr__(self) -> str:
+        return (
+            f"Report({self.facts.title!r}, {len(self.html) / 1e6:.1f} MB; save it with .save(folder) or .write(path))"
+        )
+
+
+def report(result: Result, sweep: Sweep | None, title: str | None, trials: int) -> Report:
+    """The report of a result, and of the sweep that found it."""
+    from qtw_lab.plots import report_html
+
+    facts = result.facts(max(trials, sweep.trials if sweep is not None else 1))
+    lead = Facts("What this rests on", tuple(fact for fact in facts if fact.name in _LEAD), facts.notes)
+    html = report_html(title or facts.title, lead, _sections(result, sweep, facts), _closing(result))
+    return Report(html, facts, (DataUse.of(result.bars),))
+
+
+def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section]:
+    from qtw_lab.plots import Section
+
+    figures_only = Facts("Figures", tuple(fact for fact in facts if fact.name not in _LEAD))
+    sections = [
+        Section("Result after costs", figures_only, "Point at a figure for its definition."),
+        Section(
+            "Equity", figures.equity(result, "light").figure, "The account against buying and holding, free of cost."
+        ),
+        Section("Trades on the chart", figures.chart(result, None, "light", {}).figure, result.bars.symbols[0]),
+        Section("Returns by month", figures.calendar(result, "light").figure),
+    ]
+    if sweep is not None:
+        sections.append(Section("Best of the sweep", sweep.best("sharpe", 10).reset_index(), sweep.facts().notes[0]))
+        varied = [name for name in sweep.names if sweep.table.index.get_level_values(name).nunique() > 1]
+        if len(varied) == 2:
+            symbol = result.bars.symbols[0] if len(result.bars.symbols) == 1 else None
+            note = "Trust a plateau of good cells more than a single peak."
+            sections.append(Section("Parameter map", figures.heatmap(sweep, "sharpe", symbol, "light").figure, note))
+    trades = result.trades.tail(_LISTED).iloc[::-1]
+    if not trades.empty:
+        shown = trades.drop(columns="bars").assign(
+            entry_time=trades["entry_time"].dt.strftime("%Y-%m-%d"),
+            exit_time=trades["exit_time"].dt.strftime("%Y-%m-%d"),
+        )
+        sections.append(Section("Last trades", shown, f"The last {len(shown)} of {len(result.trades)}."))
+    return sections
+
+
+def _closing(result: Result) -> list[str]:
+    """How to make the same thing again."""
+    t = result.terms
+    return [
+        f"Strategy: {result.strategy!r}; sizing: {t.sizing.rule}; starting cash {t.cash:,.0f}; engine {result.engine}.",
+        f"Data: {result.bars.source}, adjustment {result.bars.adjustment}, fingerprint {result.bars.fingerprint}.",
+        f"Order list hash: {result.order_hash}.",
+        "A backtest is a hypothesis about the past. It is not a promise, and nothing here is advice.",
+    ]
