@@ -156,6 +156,8 @@ class QualityReport:
             f"<th>{name}</th>" for name in ("severity", "kind", "symbol", "first", "last", "count", "detail")
         )
         caption = f'<caption style="text-align:left"><b>{html.escape(self._headline())}</b></caption>'
+        if not rows:
+            return f"<p><b>{html.escape(self._headline())}</b></p>"
         return f'<table class="qtw-quality">{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{tail}'
 
 

@@ -41,7 +41,11 @@ td.number,th.number{text-align:right;white-space:nowrap}
 tbody td,tbody th{white-space:nowrap}
 tbody td.definition{color:var(--muted);white-space:normal;min-width:11rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media (max-width:600px){main{padding:12px 12px 32px}h1{font-size:1.35rem}.lead dl{gap:6px 22px}
+main li{overflow-wrap:anywhere}
+@media (max-width:600px){table.facts thead{display:none}
+  table.facts tr{display:grid;grid-template-columns:1fr auto;border-bottom:1px solid var(--grid)}
+  table.facts tr>*{border:0;white-space:normal}table.facts td.definition{grid-column:1/-1;padding-top:0}
+  main{padding:12px 12px 32px}h1{font-size:1.35rem}.lead dl{gap:6px 22px}
   section{margin-top:26px}}
 @media print{
   @page{margin:14mm}

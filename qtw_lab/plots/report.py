@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union
@@ -26,6 +27,10 @@ MOST_ROWS: Final = 200
 
 #: Figures a reader needs before any other, by what their name contains.
 _FIRST: Final = ("trial", "cost", "fingerprint")
+
+
+#: A number as people write it: sign, digits and their marks, per cent.
+_WRITTEN: Final = re.compile(r"[-+–]|[-+]?[\d,]*\.?\d+%?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,16 +206,17 @@ def _facts(facts: Facts, title: str) -> str:
     )
     notes = f'<ul class="note">{_items(facts.notes)}</ul>' if facts.notes else ""
     inner = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-    return _scrolling(facts.title, inner, repeated=facts.title == title) + notes
+    return _scrolling(facts.title, inner, repeated=facts.title == title, kind=' class="facts"') + notes
 
 
 def _table(table: pd.DataFrame, title: str) -> str:
-    """A table with its index as row headings; past `MOST_ROWS` it says how many rows are left out."""
+    """A table with its index as row headings unless that only counts; it says how many past `MOST_ROWS` are out."""
     shown = table.head(MOST_ROWS)
-    numeric = [pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind) for kind in shown.dtypes]
+    counted = isinstance(table.index, pd.RangeIndex)
+    numeric = [_numbers(shown.iloc[:, place]) for place in range(shown.shape[1])]
     names = [" ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in shown.columns]
     index = " / ".join(str(name) for name in shown.index.names if name is not None)
-    head = f'<th scope="col">{html.escape(index)}</th>' if index else "<td></td>"
+    head = "" if counted else f'<th scope="col">{html.escape(index)}</th>' if index else "<td></td>"
     for name, right in zip(names, numeric, strict=True):
         head += f'<th scope="col"{_right(right)}>{html.escape(name)}</th>'
     rows = []
@@ -219,10 +225,18 @@ def _table(table: pd.DataFrame, title: str) -> str:
         cells = "".join(
             f"<td{_right(right)}>{html.escape(_text(value))}</td>" for value, right in zip(values, numeric, strict=True)
         )
-        rows.append(f'<tr><th scope="row">{html.escape(label)}</th>{cells}</tr>')
+        heading = "" if counted else f'<th scope="row">{html.escape(label)}</th>'
+        rows.append(f"<tr>{heading}{cells}</tr>")
     count = f"{len(table):,} rows" if len(table) != 1 else "1 row"
     caption = f"{title}: {count}" if len(table) <= MOST_ROWS else f"{title}: the first {MOST_ROWS} of {count}"
     return _scrolling(caption, f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody>")
+
+
+def _numbers(column: pd.Series) -> bool:
+    """Whether a column holds numbers, or numbers already written out."""
+    if not pd.api.types.is_string_dtype(column.dtype):
+        return pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    return len(column) > 0 and all(_WRITTEN.fullmatch(str(value)) for value in column)
 
 
 def _right(right: bool) -> str:
@@ -247,7 +261,7 @@ def _text(value: Any) -> str:
     )
 
 
-def _scrolling(caption: str, inner: str, *, repeated: bool = False) -> str:
+def _scrolling(caption: str, inner: str, *, repeated: bool = False, kind: str = "") -> str:
     """A table inside a box that scrolls by itself on a narrow screen, with the keyboard too.
 
     A caption that repeats the heading above it is kept for screen readers only.
@@ -256,7 +270,7 @@ def _scrolling(caption: str, inner: str, *, repeated: bool = False) -> str:
     shown = f'<span class="unseen">{label}</span>' if repeated else label
     return (
         f'<div class="scroll" role="region" tabindex="0" aria-label="{label}">'
-        f"<table><caption>{shown}</caption>{inner}</table></div>"
+        f"<table{kind}><caption>{shown}</caption>{inner}</table></div>"
     )
 
 

@@ -300,6 +300,8 @@ class _Job:
                     language="python",
                     progress_bar=False,
                     execution_timeout=seconds,
+                    # the kernel's own log is about sockets and signals; what goes wrong in a cell is in the notebook
+                    extra_arguments=["--IPKernelApp.log_level=50"],
                     # papermill's own cwd= would move the whole process, other threads included
                     resources={"metadata": {"path": str(self.plan.folder)}},
                 )

@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self, get_origin
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ class Bounds:
     high: float
     label: str
 
-    def check(self, owner: str, name: str, value: Any, default: Any) -> Any:
+    def check(self, owner: type[Strategy], name: str, value: Any, default: Any) -> Any:
         """The value in its declared type.
 
         Raises
@@ -96,10 +96,10 @@ class Bounds:
         if kind is int and isinstance(value, float) and value.is_integer():
             value = int(value)
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise DataError(f"{owner}: {name} must be {_article(kind)}, not {value!r}.")
+            raise DataError(f"{named(owner)}: {name} must be {_article(kind)}, not {value!r}.")
         if isinstance(value, (int, float)) and not self.low <= value <= self.high:
             raise DataError(
-                f"{owner}: {name}={value!r} is out of range; it must lie between {self.low:g} and {self.high:g}."
+                f"{named(owner)}: {name}={value!r} is out of range; it must lie between {self.low:g} and {self.high:g}."
             )
         return value
 
@@ -168,6 +168,7 @@ class Strategy:
 
     scope: ClassVar[Scope] = "symbol"
     holds: ClassVar[bool] = False
+    _declared: ClassVar[dict[str, dataclasses.Field[Any]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Turn the subclass into a frozen dataclass; an unannotated `param` takes its type from its default."""
@@ -176,20 +177,18 @@ class Strategy:
         for name, value in list(vars(cls).items()):
             if isinstance(value, dataclasses.Field) and name not in annotations:
                 annotations[name] = type(value.default)
-        for name in annotations:
-            if name not in vars(cls) and get_origin(annotations[name]) is not ClassVar:
-                raise DataError(
-                    f"{cls.__name__}: {name} has no default. Declare it as {name} = param(default, low, high)."
-                )
+        for name, annotation in annotations.items():
+            if name not in vars(cls) and "ClassVar" not in str(annotation):
+                raise DataError(f"{cls.__name__}: {name} has no default. Write {name} = param(default, low, high).")
         cls.__annotations__ = annotations
         dataclass(frozen=True, kw_only=True, repr=False, init=False)(cls)
+        cls._declared = {entry.name: entry for entry in dataclasses.fields(cls)}  # type: ignore[arg-type]  # now it is one
 
     def __init__(self, **values: Any) -> None:
-        declared = type(self).declared()
+        for name, entry in self._declared.items():
+            object.__setattr__(self, name, _fitting(type(self), entry, values.pop(name, entry.default)))
         for name in values:
-            lookup(name, declared, f"parameter of {self.name}")
-        for name, entry in declared.items():
-            object.__setattr__(self, name, self.checked(name, values.get(name, entry.default)))
+            lookup(name, self._declared, f"parameter of {self.name}")
         self.check()
 
     @classmethod
@@ -201,16 +200,12 @@ class Strategy:
         DataError
             If there is no such parameter, or the value has another type or lies out of bounds.
         """
-        entry = lookup(name, cls.declared(), f"parameter of {named(cls)}")
-        bounds = entry.metadata.get("bounds")
-        return bounds.check(named(cls), name, value, entry.default) if isinstance(bounds, Bounds) else value
+        return _fitting(cls, lookup(name, cls._declared, f"parameter of {named(cls)}"), value)
 
     @classmethod
     def declared(cls) -> dict[str, dataclasses.Field[Any]]:
         """The parameters by name, in order of declaration."""
-        if not dataclasses.is_dataclass(cls):
-            return {}
-        return {entry.name: entry for entry in dataclasses.fields(cls)}
+        return dict(cls._declared)
 
     def check(self) -> None:
         """Refuse parameters that do not fit together; raise `DataError`. The base class has nothing to refuse."""
@@ -300,11 +295,17 @@ class Strategy:
 
     def _held(self) -> dict[str, Any]:
         """The declared attributes as they are; `parameters` may show them in another form."""
-        return {name: getattr(self, name) for name in type(self).declared()}
+        return {name: getattr(self, name) for name in self._declared}
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self._held().items())
         return f"{type(self).__name__}({inside})"
+
+
+def _fitting(owner: type[Strategy], entry: dataclasses.Field[Any], value: Any) -> Any:
+    """The value in the declared type, once known to lie within its bounds."""
+    bounds = entry.metadata.get("bounds")
+    return bounds.check(owner, entry.name, value, entry.default) if isinstance(bounds, Bounds) else value
 
 
 def named(strategy: type[Strategy]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -68,6 +69,17 @@ class ContractReport:
         """Raise `AssertionError` with the evidence of every broken law; do nothing if there is none."""
         if not self.ok:
             raise AssertionError(str(self))
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f'<tr><th scope="row" style="text-align:left">{html.escape(f.law)}</th>'
+            f'<td style="text-align:left">{_VERDICTS[f.passed]}</td>'
+            f'<td style="text-align:left">{html.escape(f.evidence)}</td></tr>'
+            for f in self.findings
+        )
+        verdict = "keeps its contract" if self.ok else "breaks its contract"
+        caption = f'<caption style="text-align:left"><b>{html.escape(self.strategy)} {verdict}</b></caption>'
+        return f'<table class="qtw-contract">{caption}<tbody>{rows}</tbody></table>'
 
     def __str__(self) -> str:
         shown = [finding for finding in self.findings if self.ok or finding.passed is False]
