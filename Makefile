@@ -16,7 +16,7 @@ NOTEBOOKS = $(shell find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoi
 # JupyterLab refuses root, which is who you are in most containers.
 ROOT_FLAG = $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 
-.PHONY: help setup demo lab lint check test test-full bench notebooks lock derive clean
+.PHONY: help setup system demo lab lint check test test-full bench notebooks lock derive clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +26,9 @@ setup: $(READY) ## make .venv and install the locked versions (again only when t
 $(READY): requirements.lock pyproject.toml tools/setup.sh tools/overrides.json
 	@sh tools/setup.sh "$(VENV)" "$(PYTHON)"
 	@touch $@
+
+system: ## install the system packages the tests need (as root with apt-get; else only say which)
+	@bash tools/system.sh
 
 demo: $(READY) ## run the nightly report on bundled prices and say where the results are
 	@$(BIN)/qtw demo
@@ -45,12 +48,12 @@ lint: $(READY) ## style, types, architecture and clean notebooks, no tests
 check: lint ## lint and the quick tests, in under two minutes: run it before every commit
 	$(BIN)/pytest -q -m "not slow" -n $(JOBS) --dist loadscope $(QUICK)
 
-test: lint ## everything CI runs: lint, all tests but the slow ones, every notebook
+test: $(READY) system lint ## everything CI runs: lint, all tests but the slow ones, every notebook
 	$(BIN)/pytest -q -m "not slow" -n $(JOBS) --dist loadscope
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=120 -n $(JOBS) --dist loadscope notebooks)
 
-test-full: lint ## as test, with the slow cases too
+test-full: $(READY) system lint ## as test, with the slow cases too
 	$(BIN)/pytest -q -n $(JOBS) --dist loadscope
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks)

@@ -181,8 +181,7 @@ class Bars:
                 "apply. Leave it out, and choose with Bars.from_frame(df).select('...')."
             )
         span = told or frames.infer_timeframe(table.index)
-        weekends = span.unit not in ("W", "ME") and bool((table.index.day_of_week >= 5).any())
-        exchange = calendar or ("24/7" if weekends else "XNYS")
+        exchange = calendar or frames.usual_calendar(table.index, span)
         index = table.index if span.intraday else frames.session_dates(table.index, exchange)
         return cls(
             index=index,

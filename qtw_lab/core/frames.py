@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core.errors import DataError
-from qtw_lab.core.times import are_numbers, check_times, in_utc, infer_timeframe, moment, session_dates
+from qtw_lab.core.times import are_numbers, check_times, in_utc, infer_timeframe, moment, session_dates, usual_calendar
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -29,8 +29,9 @@ _ROUNDING: Final = 1e-9
 
 #: What this module offers, with the times it reads them by.
 __all__ = [
-    "Table", "check_prices", "check_symbols", "check_times", "flattened", "infer_timeframe", "moment", "normalise",
-    "session_dates", "symbol_level",
+    "FIELD_NAMES", "SYMBOL_NAMES", "TIME_NAMES", "Table", "check_prices", "check_symbols", "check_times", "flattened",
+    "infer_timeframe", "moment", "normalise", "session_dates", "symbol_level",
+    "usual_calendar",
 ]  # fmt: skip
 
 

@@ -113,6 +113,12 @@ def infer_timeframe(index: pd.DatetimeIndex) -> Timeframe:
     return Timeframe(max(1, step), "s")
 
 
+def usual_calendar(index: pd.DatetimeIndex, span: Timeframe) -> str:
+    """The calendar to assume where none is named: "24/7" if bars of a day or less lie on weekends, else "XNYS"."""
+    weekends = span.unit not in ("W", "ME") and bool((index.day_of_week >= 5).any())
+    return "24/7" if weekends else "XNYS"
+
+
 def session_dates(index: pd.DatetimeIndex, calendar: str) -> pd.DatetimeIndex:
     """Daily and longer bars labelled by session date at 00:00 UTC, whatever local midnight they came with."""
     for zone in ("UTC", _ZONES.get(calendar, "UTC")):

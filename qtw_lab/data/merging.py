@@ -62,7 +62,7 @@ def incoming(frame: pd.DataFrame, key: SeriesKey, calendar: str | None) -> Incom
         What the series will be called.
     calendar : str, optional
         Exchange code; daily bars stamped at its midnight become session dates at 00:00 UTC. By default "24/7" if some
-        bar falls on a weekend, else "XNYS".
+        bar of a day or less falls on a weekend, else "XNYS".
 
     Raises
     ------
@@ -74,8 +74,9 @@ def incoming(frame: pd.DataFrame, key: SeriesKey, calendar: str | None) -> Incom
     if len(read.symbols) != 1 or read.symbols[0].upper() != key.symbol:
         raise DataError(f"The table holds {', '.join(read.symbols[:5])}, but {key} takes bars of {key.symbol} only.")
     index = read.index
-    exchange = calendar or ("24/7" if bool((index.day_of_week >= 5).any()) else "XNYS")
-    if not Timeframe.parse(key.timeframe).intraday:
+    span = Timeframe.parse(key.timeframe)
+    exchange = calendar or frames.usual_calendar(index, span)
+    if not span.intraday:
         index = frames.session_dates(index, exchange)
         if not bool((index == index.normalize()).all()):
             off = index[index != index.normalize()][0]

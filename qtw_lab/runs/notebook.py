@@ -23,6 +23,7 @@ from qtw_lab.runs.parameters import (
     Declared,
     checked,
     declared_parameters,
+    listed,
     references,
     refuse_unfit,
 )
@@ -179,7 +180,7 @@ def _plan(
     """Check everything that can be checked before a kernel is started."""
     node = _load(notebook)
     declared = _declared(node, notebook.name)
-    passed = checked(parameters, ambient)
+    passed = listed(checked(parameters, ambient), declared)
     refuse_unfit(passed, declared, notebook.name)
     defaults = _defaults(declared, ambient, notebook.name)
     whole = {**defaults, **passed}

@@ -144,6 +144,23 @@ def references(parameters: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
+def listed(given: Mapping[str, Any], declared: Mapping[str, Declared]) -> dict[str, Any]:
+    """The parameters with a text such as ``"AAPL,IBM"`` made the list that its parameter wants.
+
+    Examples
+    --------
+    >>> listed({"symbols": "AAPL, IBM", "fast": 5}, declared_parameters("symbols = ['KO']"))
+    {'symbols': ['AAPL', 'IBM'], 'fast': 5}
+    """
+    lists = {name for name, wanted in declared.items() if wanted.kind is list}
+    return {
+        name: [part.strip() for part in value.split(",") if part.strip()]
+        if name in lists and isinstance(value, str) and not value.startswith("env:")
+        else value
+        for name, value in given.items()
+    }
+
+
 def refuse_unfit(given: Mapping[str, Any], declared: Mapping[str, Declared], notebook: str) -> None:
     """Refuse parameters that the notebook does not declare, or whose type is clearly wrong.
 

@@ -48,7 +48,8 @@ class Panel:
     def of(cls, bars: Bars) -> Panel:
         """The arrays of `bars`; they are read-only."""
         values = bars.values
-        times = np.ascontiguousarray(bars.index.as_unit("ns").asi8)
+        times = bars.index.as_unit("ns").asi8.copy()
+        times.flags.writeable = False
         return cls(
             values["open"],
             values["high"],

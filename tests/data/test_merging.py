@@ -101,7 +101,7 @@ def test_a_merge_done_twice_is_a_merge_done_once(tmp_path_factory, first, old, s
         (lambda f: f.assign(symbol="IBM"), "takes bars of AAPL only"),
         (lambda f: f.set_axis(f.index + pd.Timedelta(hours=3)), "00:00 UTC"),
         (lambda f: f.iloc[:0], "empty"),
-        (lambda f: f * np.nan, "no price at all"),
+        (lambda f: f * np.nan, "no bar with a price"),
         (lambda f: f.set_axis(f.index + pd.Timedelta(1, unit="ns")), "00:00 UTC|microsecond"),
     ],
 )

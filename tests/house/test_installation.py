@@ -128,7 +128,7 @@ def test_binder_is_not_asked_for_chromium(root):
     assert "chromium" not in (root / "binder/apt.txt").read_text()
 
 
-@pytest.mark.parametrize("name", [".ci/run", "binder/postBuild"])
+@pytest.mark.parametrize("name", [".ci/run", "binder/postBuild", "tools/system.sh"])
 def test_bash_scripts_parse(root, name):
     subprocess.run(["bash", "-n", str(root / name)], check=True)
 

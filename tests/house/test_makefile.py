@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 TARGETS = (
-    "help", "setup", "demo", "lab", "lint", "check", "test", "test-full", "bench", "notebooks", "lock", "derive",
-    "clean",
+    "help", "setup", "system", "demo", "lab", "lint", "check", "test", "test-full", "bench", "notebooks", "lock",
+    "derive", "clean",
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def test_help_explains_every_target_and_is_what_make_alone_does(root):
     assert make(root) == make(root, "help")
 
 
-@pytest.mark.parametrize("target", [name for name in TARGETS if name not in ("help", "clean", "setup")])
+@pytest.mark.parametrize("target", [name for name in TARGETS if name not in ("help", "clean", "setup", "system")])
 def test_every_other_target_makes_the_environment_first(root, target):
     plan = make(root, "-n", target, "VENV=no-such-folder")
     assert 'tools/setup.sh "no-such-folder"' in plan.splitlines()[0]

@@ -345,7 +345,7 @@ def refused(run_one, registry, notebook, parameters=None, **options):
         ({"fast": "five"}, "is int"),
         ({"api_key": "abc"}, "env:NAME"),
         ({"api_key": "env:NOT_SET_ANYWHERE"}, "NOT_SET_ANYWHERE is not set"),
-        ({"symbols": "AAPL"}, "is list"),
+        ({"symbols": 3}, "is list"),
         ({"fast": float("nan")}, "finite"),
         ({"run_folder": "/tmp"}, "filled in by the run"),
         ({"api_key": "env:TINY"}, "fewer than 4"),
