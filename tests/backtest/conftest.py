@@ -9,6 +9,10 @@ import pytest
 from qtw_lab.strategies import Panel, Strategy
 
 
+def pytest_addoption(parser):
+    parser.addoption("--regenerate-hashes", action="store_true", help="pin the present order lists anew")
+
+
 class Told(Strategy):
     """Gives the signals it was made with."""
 
