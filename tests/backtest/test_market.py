@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 import qtw_lab as qtw
-from qtw_lab.backtest.market import IMPACT_WINDOW, Market
+from qtw_lab.backtest.market import Market
 
 
 def test_the_span_before_a_bar_is_counted_in_seconds_of_the_calendar():
