@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Final, cast
 
-import click
 import typer
+from rich.text import Text
 from typer.main import get_command
 
 import qtw_lab
 from qtw_lab.cli import data, house, research, runs
 from qtw_lab.cli.printing import stderr
 from qtw_lab.core import LabError
+
+#: What typer raises for a command line it cannot read. Some of its versions bring a click of their own, others use the
+#: installed one, so the family is found from the one member that every version names.
+_MISUSE: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="qtw", help="QTW Lab: one trading strategy from real data to an honest report.", no_args_is_help=True,
@@ -57,16 +62,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = command.main(list(arguments) if arguments is not None else None, "qtw", standalone_mode=False)
     except LabError as err:
-        stderr.print(f"[bold red]Error[/]: {_plain(str(err))}", highlight=False, soft_wrap=True)
-        return err.exit_code
-    except click.ClickException as err:
-        err.show(sys.stderr)
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        stderr.print("Interrupted.")
-        return 130
+        return _refused(str(err), err.exit_code)
+    except _MISUSE as err:
+        return _misused(err)
+    except (KeyboardInterrupt, typer.Abort):
+        outcome = _INTERRUPTED
+    if outcome == _INTERRUPTED:
+        return _refused("Interrupted. What was recorded before stays.", _INTERRUPTED)
     return int(outcome or 0)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def _refused(message: str, code: int) -> int:
+    """Say what went wrong in one paragraph, whatever line breaks a library put into it."""
+    paragraph = " ".join(line.strip() for line in message.splitlines() if line.strip())
+    stderr.print(Text.assemble(("Error", "bold red"), f": {paragraph}"), soft_wrap=True)
+    return code
+
+
+def _misused(err: Any) -> int:
+    """Answer a command line that cannot be read; a group without a command is answered by its help."""
+    message, context = str(err.format_message()), getattr(err, "ctx", None)
+    if context is not None and message == context.get_help():
+        stderr.print(message, soft_wrap=True)
+        return 2
+    hint = f" See: {context.command_path} --help" if context is not None else ""
+    return _refused(f"{message}{'' if message.endswith(('.', '?')) else '.'}{hint}", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import pandas as pd
 import typer
 
 from qtw_lab.cli.printing import Json, print_facts, print_json, print_table, stderr, stdout
+from qtw_lab.core import DataError
 from qtw_lab.lab import Download, Lab
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -22,8 +24,11 @@ def list_sources(json: Json = False) -> None:
     table = Lab.from_settings().sources()
     if json:
         print_json(table)
-    else:
-        print_table(table)
+        return
+    print_table(table[["source", "title", "symbols", "first", "last"]])
+    stdout.print()
+    for row in table.itertuples(index=False):
+        stdout.print(f"{row.source}: from {row.origin}; licence: {row.licence}", style="dim")
 
 
 @app.command("import")
@@ -64,8 +69,12 @@ def check(
     if json:
         print_json({"ok": report.ok, **report.facts().as_dict(), "findings": report.table()})
     else:
-        print_facts(report.facts())
-        print_table(report.table(), "Nothing to object to.")
+        print_facts(replace(report.facts(), notes=()))  # its notes are the findings, ten at most
+        stdout.print()
+        for finding in report.findings:
+            stdout.print(str(finding))
+        if not report.findings:
+            stdout.print("Nothing to object to.")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -83,6 +92,9 @@ def revisions(json: Json = False) -> None:
 def query(sql: Annotated[str, typer.Argument(help="One SELECT over the view `bars`.")], json: Json = False) -> None:
     """Ask the store a question in SQL (DuckDB)."""
     table = Lab.from_settings().store.query(sql)
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise DataError(f"The answer has two columns called {twice[0]!r}. Name one of them with AS.")
     if json:
         print_json(table)
     else:
@@ -98,21 +110,53 @@ def import_legacy_cache(
     """Import the price files of the old system's cache; a dry run unless --apply."""
     from qtw_lab.data.legacy import import_legacy_cache as work
 
-    _plan(work(base_dir, Lab.from_settings().store, apply=apply), json=json, apply=apply)
+    plan = work(base_dir, Lab.from_settings().store, apply=apply)
+    if json:
+        print_json({"applied": apply, "items": plan.table()})
+        return
+    rows = [
+        (item.action, item.path, f"{item.series}: {item.rows:,} bars. {item.reason}" if item.rows else item.reason)
+        for item in plan.items
+    ]
+    print_table(pd.DataFrame(rows, columns=["action", "file", "detail"]), "There is no file in this folder.")
+    print_facts(plan.facts())
 
 
 @app.command("clean-cache")
 def clean_cache(
-    base_dir: Annotated[Path | None, typer.Option("--base-dir", help="Folder to clean; the store by default.")] = None,
-    max_age_days: Annotated[float | None, typer.Option(min=0, help="Also remove snapshots older than this.")] = None,
+    base_dir: Annotated[Path | None, typer.Option("--base-dir", help="The old system's storage folder.")] = None,
+    max_age_days: Annotated[float | None, typer.Option(min=0, help="With --base-dir: remove older snapshots.")] = None,
     apply: Apply = False,
     json: Json = False,
 ) -> None:
-    """Remove broken, orphaned and misnamed cache files; a dry run unless --apply."""
+    """Remove what your store no longer needs, or with --base-dir the old cache's litter; a dry run unless --apply."""
     from qtw_lab.data.legacy import clean_cache as work
 
-    folder = base_dir if base_dir is not None else Lab.from_settings().store.folder
-    _plan(work(folder, apply=apply, max_age_days=max_age_days), json=json, apply=apply)
+    if base_dir is None:
+        if max_age_days is not None:
+            raise DataError("--max-age-days removes snapshots of an old cache. Name its folder with --base-dir.")
+        _collect_garbage(apply=apply, json=json)
+        return
+    plan = work(base_dir, apply=apply, max_age_days=max_age_days)
+    if json:
+        print_json({"applied": apply, "items": plan.table()})
+        return
+    table = plan.table().drop(columns="age_days")
+    print_table(table if table["fault"].any() else table.drop(columns="fault"), "There is nothing to remove.")
+    print_facts(plan.facts())
+
+
+def _collect_garbage(*, apply: bool, json: bool) -> None:
+    store = Lab.from_settings().store
+    garbage = store.collect_garbage(apply=apply)
+    table = pd.DataFrame({"path": [str(path.relative_to(store.folder)) for path in garbage.files]})
+    if json:
+        print_json({"applied": apply, "bytes": garbage.size, "items": table})
+        return
+    print_table(table, "There is nothing to remove.")
+    if garbage.files:
+        done = "removed." if apply else "to remove. This was a dry run; add --apply to do it."
+        stdout.print(f"{len(garbage.files):,} file(s), {garbage.size:,} bytes {done}")
 
 
 def _report(download: Download, *, json: bool) -> None:
@@ -128,17 +172,7 @@ def _report(download: Download, *, json: bool) -> None:
         return
     print_table(pd.DataFrame(rows))
     for alarm in download.alarms:
-        stderr.print(f"revision: {alarm}", style="yellow", highlight=False, markup=False)
+        stderr.print(f"revision: {alarm}", style="yellow")
     if not download.affected.empty:
-        stderr.print("Saved runs that used bars which changed:", style="yellow")
-        print_table(download.affected)
-
-
-def _plan(plan: object, *, json: bool, apply: bool) -> None:
-    table: pd.DataFrame = plan.table()  # type: ignore[attr-defined]
-    if json:
-        print_json({"applied": apply, "items": table})
-        return
-    print_table(table, "Nothing to do.")
-    if not apply and not table.empty:
-        stdout.print("This was a dry run. Add --apply to do it.")
+        stdout.print("\nSaved runs that rest on bars which changed:")
+        print_table(download.affected[["id", "kind", "name", "symbol", "changed_bars"]])

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+from rich.table import Table
+from rich.text import Text
 
 from qtw_lab.cli.printing import Json, print_facts, print_json, progress, stdout
 from qtw_lab.core import Settings, SetupError
 from qtw_lab.lab import Lab
 
-_MARKS = {"ok": "[green]ok[/]", "missing": "[red]missing[/]", "optional": "[yellow]not set up[/]"}
+if TYPE_CHECKING:
+    from qtw_lab.lab.doctor import Finding
+
+_MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("not set up", "yellow")}
+_MARGIN = max(len(mark) for mark, _ in _MARKS.values()) + 2
 
 
 def register(app: typer.Typer) -> None:
@@ -30,13 +36,21 @@ def doctor(json: Json = False) -> None:
         print_json([{"what": f.what, "state": f.state, "detail": f.detail, "mend": f.mend} for f in findings])
     else:
         for finding in findings:
-            stdout.print(
-                f"{_MARKS[finding.state]:<22} {finding.what}: {finding.detail}", highlight=False, soft_wrap=True
-            )
-            if finding.mend and finding.state != "ok":
-                stdout.print(f"{'':12}mend: {finding.mend}", highlight=False, markup=False, soft_wrap=True)
+            _print_finding(finding)
         stdout.print("Everything needed is here." if not missing else f"{len(missing)} needed thing(s) missing.")
     raise typer.Exit(1 if missing else 0)
+
+
+def _print_finding(finding: Finding) -> None:
+    """One finding, its lines under each other; the command that mends it stays on one line, to be copied."""
+    mark, style = _MARKS[finding.state]
+    line = Table.grid(padding=(0, 2, 0, 0))
+    line.add_column(width=_MARGIN - 2)
+    line.add_column(overflow="fold")
+    line.add_row(Text(mark, style), Text(f"{finding.what}: {finding.detail}"))
+    stdout.print(line)
+    if finding.mend and finding.state != "ok":
+        stdout.print(f"{'':{_MARGIN}}mend: {finding.mend}", soft_wrap=True)
 
 
 def demo() -> None:
@@ -49,11 +63,9 @@ def demo() -> None:
     print_facts(run.facts())
     stdout.print()
     for label, path in _outcome(run):
-        stdout.print(f"{label:<19}{path}", highlight=False, markup=False, soft_wrap=True)
+        stdout.print(f"{label:<19}{path}", soft_wrap=True)
     stdout.print()
-    stdout.print(
-        "Open the report in any browser (it needs no network). Open JupyterLab with: make lab", highlight=False
-    )
+    stdout.print("Open the report in any browser; it needs no network. Open JupyterLab with: make lab")
 
 
 def notebooks_folder() -> Path:

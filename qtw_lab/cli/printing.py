@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,17 +15,27 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
-from qtw_lab.core import DataError, Fact, Facts
+from qtw_lab.core import DataError, Facts
 
-stdout = Console()
-stderr = Console(stderr=True)
+# What is printed is data: brackets, colons and numbers in it mean nothing to the console.
+stdout = Console(markup=False, emoji=False, highlight=False)
+stderr = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+#: A column of cells up to this wide is never broken: run ids, symbols and times are there to be copied.
+_SHORT: Final = 32
+#: The least width in which a column of sentences can be read.
+_SENTENCES: Final = 24
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+_EXAMPLES: Final = {"--cost": "commission_bps=10", "--stop": "stop_loss=0.1"}
+
+
 def pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
-    """The values of repeated ``name=value`` options; numbers and true/false are read as such.
+    """The values of repeated ``name=value`` options; numbers, true/false, JSON lists and mappings are read as such.
 
     Raises
     ------
@@ -33,27 +44,28 @@ def pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
 
     Examples
     --------
-    >>> pairs(["fast=10", "share=0.5", "short=true", "mode=a"], "-p")
-    {'fast': 10, 'share': 0.5, 'short': True, 'mode': 'a'}
+    >>> pairs(["fast=10", "share=0.5", "short=true", "mode=a", 'symbols=["AAPL"]'], "-p")
+    {'fast': 10, 'share': 0.5, 'short': True, 'mode': 'a', 'symbols': ['AAPL']}
     """
     values: dict[str, Any] = {}
     for text in texts or []:
         name, equals, value = text.partition("=")
         if not (name.strip() and equals and value.strip()):
-            raise DataError(f"{option} {text!r} is not of the form name=value, such as {option} fast=10.")
+            example = _EXAMPLES.get(option, "fast=10")
+            raise DataError(f"{option} {text!r} is not of the form name=value, such as {option} {example}.")
         if name.strip() in values:
-            raise DataError(f"{option} names {name.strip()} twice.")
+            raise DataError(f"{option} names {name.strip()} twice. Give each name one value.")
         values[name.strip()] = scalar(value.strip())
     return values
 
 
 def scalar(text: str) -> Any:
-    """The number, truth value or text that `text` spells."""
+    """The number, truth value, quoted text, list or mapping that `text` spells in JSON; else the text itself."""
     try:
         value = json.loads(text.lower() if text.lower() in ("true", "false") else text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, (int, float, bool)) else text
+    return text if value is None else value
 
 
 def print_json(value: Any) -> None:
@@ -69,58 +81,118 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one line for each kind of value
         return plain(value.to_dict())
     if isinstance(value, dict):
         return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, np.ndarray)):
         return [plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
     if value is pd.NaT or value is pd.NA:
         return None
+    if isinstance(value, (pd.Timestamp, datetime)):
+        return value.isoformat()
+    if isinstance(value, np.generic):
+        return plain(value.item())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def print_table(frame: pd.DataFrame, empty: str = "Nothing.") -> None:
-    """A table for people; `empty` is said instead where there is none."""
+def print_table(frame: pd.DataFrame, empty: str = "Nothing.", *, fractions: Collection[str] = ()) -> None:
+    """A table for people, as wide as the screen; one block a row where the screen is too narrow for its columns.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What to show; its index is left out.
+    empty : str
+        Said where there is no row.
+    fractions : collection of str
+        Columns to show in percent.
+    """
     if frame.empty:
         stdout.print(empty)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in frame.columns:
-        numeric = pd.api.types.is_numeric_dtype(frame[name].dtype)
-        table.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(shown(value) for value in row))
+    names = [str(name).replace("_", " ") for name in frame.columns]
+    percent = [str(name) in fractions for name in frame.columns]
+    rows = [
+        [
+            f"{value:,.2%}" if share and _known(value) else shown(value)
+            for value, share in zip(row, percent, strict=True)
+        ]
+        for row in frame.itertuples(index=False)
+    ]
+    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    for gap in (2, 1):
+        widths = _widths(names, rows, stdout.width - gap * (len(names) - 1))
+        if widths is not None:
+            _print_columns(names, rows, numeric, widths, gap)
+            return
+    _print_blocks(names, rows)
+
+
+def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """A width for each column: short ones whole, the others sharing what is left; None if the room does not do."""
+    longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    headings = [max(map(len, name.split()), default=1) for name in names]
+    short = [wide <= _SHORT for wide in longest]
+    widths = [max(pair) for pair in zip(longest, headings, strict=True)]
+    left = room - sum(wide for wide, whole in zip(widths, short, strict=True) if whole)
+    if left < _SENTENCES * short.count(False):
+        return None
+    waiting = sorted((wide, place) for place, wide in enumerate(widths) if not short[place])
+    for number, (wide, place) in enumerate(waiting):
+        widths[place] = min(wide, left // (len(waiting) - number))
+        left -= widths[place]
+    return widths
+
+
+def _print_columns(
+    names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], widths: Sequence[int], gap: int
+) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0), collapse_padding=True)
+    for name, number, wide in zip(names, numeric, widths, strict=True):
+        table.add_column(Text(name), justify="right" if number else "left", overflow="fold", width=wide)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    stdout.print(table)
+
+
+def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    for number, row in enumerate(rows):
+        if number:
+            stdout.print()
+        print_pairs(zip(names, row, strict=True))
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]], justify: Literal["left", "right"] = "left") -> None:
+    """Names, and what belongs to each."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(justify=justify, overflow="fold")
+    for name, value in pairs:
+        table.add_row(Text(name), Text(value))
     stdout.print(table)
 
 
 def shown(value: Any) -> str:
     """One cell for people."""
-    if value is None or value is pd.NaT or (isinstance(value, float) and math.isnan(value)):
+    if not _known(value):
         return "–"
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}" if value == value.normalize() else f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, (float, np.floating)):
         number = float(value)
-        return f"{number:,.4g}" if abs(number) < 1e6 else f"{number:,.0f}"
-    return str(value).replace("[", r"\[")
+        return f"{number:,.4g}" if abs(number) < 1e4 else f"{number:,.0f}"
+    return " ".join(str(value).split())
+
+
+def _known(value: Any) -> bool:
+    return not (value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)))
 
 
 def print_facts(facts: Facts) -> None:
     """Figures with their labels, then the notes."""
-    stdout.print(facts.title, style="bold", highlight=False, markup=False)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim")
-    table.add_column(justify="right", overflow="fold")
-    for fact in facts:
-        table.add_row(fact.title, _cell(fact))
-    stdout.print(table)
+    stdout.print(facts.title, style="bold")
+    print_pairs(((fact.title, fact.shown) for fact in facts), "right")
     for note in facts.notes:
-        stdout.print(f"note: {note}", style="yellow", highlight=False, markup=False)
-
-
-def _cell(fact: Fact) -> str:
-    return fact.shown.replace("[", r"\[")
+        stdout.print(f"note: {note}", style="yellow")
 
 
 @contextmanager
@@ -128,7 +200,7 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error; call the function it gives with (done, all)."""
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=stderr, transient=True,
+        TextColumn("left"), TimeRemainingColumn(), console=stderr, transient=True, disable=not stderr.is_terminal,
     )  # fmt: skip
     with bar:
         task = bar.add_task(label, total=None)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import numpy as np
-import pandas as pd
 import typer
+from rich.padding import Padding
 
 from qtw_lab.cli.printing import Json, pairs, print_facts, print_json, print_table, progress, scalar, stdout
 from qtw_lab.core import Bars, DataError, lookup
 from qtw_lab.lab import Lab
 from qtw_lab.ledger import Costs, Stops
-from qtw_lab.strategies import STRATEGIES
+from qtw_lab.strategies import STRATEGIES, Strategy, strategy
+from qtw_lab.strategies.base import Bounds
+
+#: Longest range a -g option may spell: a slip of the keyboard must not fill the memory.
+_MOST_VALUES: Final = 1_000_000
 
 Name = Annotated[str, typer.Argument(help="Strategy name; `qtw strategies` lists them.")]
 Symbols = Annotated[str, typer.Option("--symbols", "-s", help="Symbols, such as AAPL,IBM.")]
@@ -29,6 +33,10 @@ Cash = Annotated[float, typer.Option(help="Starting cash.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="Write a standalone HTML report to this file.")]
 
 
+#: Metrics of a sweep that are fractions, shown in percent.
+_FRACTIONS: Final = ("total_return", "cagr", "volatility", "max_drawdown")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("strategies")(strategies)
@@ -38,15 +46,17 @@ def register(app: typer.Typer) -> None:
 
 def strategies(json: Json = False) -> None:
     """List the bundled strategies with their parameters and bounds."""
-    rows: list[dict[str, Any]] = []
-    for name, strategy in STRATEGIES.items():
-        parameters = {entry: field.default for entry, field in strategy.declared().items()}
-        rows.append({"name": name, "scope": strategy.scope, "parameters": parameters, "does": _first_line(strategy)})
     if json:
-        print_json(rows)
-    else:
-        shown = [row | {"parameters": ", ".join(f"{k}={v}" for k, v in row["parameters"].items())} for row in rows]
-        print_table(pd.DataFrame(shown))
+        print_json([_about(name, kind) for name, kind in STRATEGIES.items()])
+        return
+    for name, kind in STRATEGIES.items():
+        about = _about(name, kind)
+        stdout.print(name, style="bold")
+        stdout.print(Padding(f"{about['does']} ({kind.scope})", (0, 0, 0, 2)))
+        for entry, default in about["parameters"].items():
+            bounds = about["bounds"].get(entry)
+            span = f"  ({bounds[0]:g} to {bounds[1]:g})" if bounds else ""
+            stdout.print(Padding(f"{entry}={default}{span}", (0, 0, 0, 4)), style="dim")
 
 
 def backtest(
@@ -65,20 +75,18 @@ def backtest(
     json: Json = False,
 ) -> None:
     """Backtest a strategy and print its figures."""
-    lab = Lab.from_settings()
+    lab, chosen = Lab.from_settings(), _strategy(name, param)
     bars = lab.bars(symbols, start, end, timeframe, source=source)
-    result = lab.backtest(
-        name, bars, costs=_costs(cost), stops=_stops(stop), execution=execution, cash=cash, **_parameters(param)
-    )
+    result = lab.backtest(chosen, bars, costs=_costs(cost), stops=_stops(stop), execution=execution, cash=cash)
     trials = lab.trials.count(bars.fingerprint)
     if report is not None:
         lab.report(result).write(report)
     if json:
-        print_json(result.to_dict() | {"stats": result.stats, "trials": trials})
+        print_json(result.to_dict() | result.facts(trials).as_dict() | {"stats": result.stats, "trials": trials})
     else:
         print_facts(result.facts(trials))
     if report is not None and not json:
-        stdout.print(f"Report: {report}", highlight=False)
+        stdout.print(f"Report: {report}", soft_wrap=True)
 
 
 def sweep(
@@ -102,12 +110,12 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Backtest every combination of a parameter grid and print the best."""
-    lab = Lab.from_settings()
+    lab, chosen = Lab.from_settings(), _strategy(name, param)
     bars: Bars = lab.bars(symbols, start, end, timeframe, source=source)
     metrics = tuple(dict.fromkeys((metric, "total_return", "sharpe", "max_drawdown", "trades")))
     with progress(f"sweep {name}") as step:
         done = lab.sweep(
-            lab.strategy(name, **_parameters(param)), bars, grid=_grid(grid), metrics=metrics, costs=_costs(cost),
+            chosen, bars, grid=_grid(grid), metrics=metrics, costs=_costs(cost),
             stops=_stops(stop), execution=execution, cash=cash, memory_limit=memory_limit, progress=step,
         )  # fmt: skip
     best = done.best(metric, top).reset_index()
@@ -115,15 +123,17 @@ def sweep(
         print_json(done.facts(metric).as_dict() | {"best": best})
     else:
         print_facts(done.facts(metric))
-        print_table(best)
+        stdout.print()
+        print_table(best, fractions=_FRACTIONS)
 
 
-def _parameters(texts: list[str] | None) -> dict[str, Any]:
+def _strategy(name: str, texts: list[str] | None) -> Strategy:
+    """The strategy with its parameters; what is asked of it is looked up first, since any word can be typed."""
+    declared = lookup(name, STRATEGIES, "strategy").declared()
     given = pairs(texts, "-p")
-    clash = sorted(set(given) & {"costs", "sizing", "execution", "cash", "stops", "leverage", "engine"})
-    if clash:
-        raise DataError(f"{clash[0]} is not a parameter of a strategy; it has an option of its own (see --help).")
-    return given
+    for entry in given:
+        lookup(entry, declared, f"parameter of {name} called")
+    return strategy(name, **given)
 
 
 def _costs(texts: list[str] | None) -> Costs:
@@ -156,17 +166,32 @@ def _values(values: str, text: str) -> list[Any]:
     if ":" not in values:
         return [scalar(value.strip()) for value in values.split(",") if value.strip()]
     ends = [scalar(part) for part in values.split(":")]
-    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in ends)
+    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) and abs(end) < 1e15 for end in ends)
     if not numbers or len(ends) not in (2, 3) or (len(ends) == 3 and ends[2] <= 0) or ends[0] > ends[1]:
         raise DataError(
             f"-g {text!r} is not a range. Write low:high or low:high:step with low at most high, step above 0."
         )
     low, high, step = (*ends, 1)[:3]
+    steps = (high - low) / step + 1e-9
+    if not steps < _MOST_VALUES:
+        raise DataError(f"-g {text!r} has more than {_MOST_VALUES:,} values. Widen the step, or narrow the range.")
     if all(isinstance(end, int) for end in (low, high, step)):
         return list(range(low, high + 1, step))
-    count = int(np.floor((high - low) / step + 1e-9)) + 1
-    return [round(float(low + step * place), 12) for place in range(count)]
+    return [round(float(low + step * place), 12) for place in range(int(steps) + 1)]
 
 
-def _first_line(strategy: type) -> str:
-    return (strategy.__doc__ or "").strip().splitlines()[0] if strategy.__doc__ else ""
+def _about(name: str, kind: type[Strategy]) -> dict[str, Any]:
+    """A bundled strategy in plain words and numbers."""
+    declared = kind.declared()
+    bounds = {entry: field.metadata.get("bounds") for entry, field in declared.items()}
+    return {
+        "name": name,
+        "scope": kind.scope,
+        "parameters": {entry: field.default for entry, field in declared.items()},
+        "bounds": {
+            entry: [given.low, given.high]
+            for entry, given in bounds.items()
+            if isinstance(given, Bounds) and np.isfinite([given.low, given.high]).any()
+        },
+        "does": (kind.__doc__ or "").strip().partition("\n")[0],
+    }

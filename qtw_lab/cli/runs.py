@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
 
-from qtw_lab.cli.printing import Json, pairs, plain, print_facts, print_json, print_table, progress, stdout
+from qtw_lab.cli.printing import Json, pairs, plain, print_facts, print_json, print_pairs, print_table, progress, stdout
 from qtw_lab.core import DataError
 from qtw_lab.lab import Lab
 
@@ -26,19 +27,23 @@ def register(parent: typer.Typer) -> None:
 def run(
     notebook: Annotated[Path, typer.Argument(help="The notebook to execute.")],
     param: Annotated[
-        list[str] | None, typer.Option("--param", "-p", help="A parameter; a secret as -p key=env:NAME.")
+        list[str] | None,
+        typer.Option("--param", "-p", help="-p fast=10, -p 'symbols=[\"AAPL\"]'; a secret: key=env:NAME."),
     ] = None,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds any one cell may take.")] = None,
     json: Json = False,
 ) -> None:
     """Execute a notebook with papermill and record the run."""
-    lab = Lab.from_settings()
+    lab, given = Lab.from_settings(), pairs(param, "-p")
+    clash = sorted(set(given) & set(inspect.signature(Lab.run).parameters))
+    if clash:
+        raise DataError(f"A parameter cannot be called {clash[0]!r} here. Rename it in the notebook.")
     with progress(notebook.stem) as step:
-        done = lab.run(notebook, timeout=timeout, progress=step, **pairs(param, "-p"))
+        done = lab.run(notebook, timeout=timeout, progress=step, **given)
     if json:
         print_json({"id": done.id, "status": done.status, "folder": str(done.folder), "manifest": done.manifest})
         return
-    stdout.print(f"Run {done.id}: {done.status}\n{done.folder}", highlight=False, markup=False, soft_wrap=True)
+    stdout.print(f"Run {done.id}: {done.status}\n{done.folder}", soft_wrap=True)
 
 
 @app.command("list")
@@ -53,8 +58,11 @@ def list_runs(
     if json:
         print_json(table)
     else:
-        columns = [name for name in ("id", "kind", "name", "status", "started", "seconds", "error") if name in table]
-        print_table(table[columns], "No run is recorded yet. Make one with: qtw demo")
+        wanted = kind is not None or status is not None
+        nothing = "No such run." if wanted else "No run is recorded yet. Make one with: qtw demo"
+        print_table(table[["id", "kind", "name", "status", "seconds"]], nothing)
+        for failed in table[table["error"].notna()].itertuples(index=False):
+            stdout.print(f"{failed.id} failed: {failed.error}", style="red")
 
 
 @app.command("show")
@@ -64,24 +72,31 @@ def show(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word fo
     if json:
         print_json(dict(found.manifest) | {"id": found.id, "status": found.status})
         return
-    about = {"run": found.id, "kind": found.kind, "name": found.name, "status": found.status, "folder": found.folder}
-    print_table(pd.DataFrame([(k, str(v)) for k, v in about.items() if v is not None], columns=["", "value"]))
+    about = [
+        ("run", found.id), ("kind", found.kind), ("name", found.name), ("status", found.status),
+        ("started", f"{found.started:%Y-%m-%d %H:%M:%S} UTC"), ("folder", found.folder), *found.parameters.items(),
+    ]  # fmt: skip
+    print_pairs((name, str(value)) for name, value in about if value is not None)
+    stdout.print()
     if found.error:
-        stdout.print(found.error, style="red", highlight=False, markup=False)
-    elif found.status == "ok":
+        stdout.print(found.error, style="red", soft_wrap=True)
+        return
+    try:
         print_facts(found.facts())
+    except DataError as err:
+        stdout.print(str(err))
 
 
 @app.command("compare")
 def compare(ids: Annotated[list[str], typer.Argument(help="Two or more run ids.")], json: Json = False) -> None:
     """Set the figures of two or more runs side by side."""
-    if len(ids) < 2:
-        raise DataError("Comparing needs at least two run ids; `qtw runs list` shows them.")
     registry = Lab.from_settings().registry
     columns = {}
     for given in ids:
         found = registry.get(given)
         columns[found.id] = pd.Series({fact.name: (fact.value if json else fact.shown) for fact in found.facts()})
+    if len(columns) < 2:
+        raise DataError("Comparing needs two different runs at least; `qtw runs list` shows their ids.")
     table = pd.DataFrame(columns)
     if json:
         print_json({name: plain(table[name]) for name in table})

@@ -66,7 +66,7 @@ class Shelf:
         """The versions of a series, or None if there is no such series; DataError if the list is damaged."""
         try:
             return Pointer.read(self.path(key))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def load(self, content: str) -> pd.DataFrame:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result
     from qtw_lab.backtest.sweep import Sweep
 
+#: A strategy with a longer repr than this is titled by its name.
+_LONGEST_TITLE: Final = 70
 #: A slider reaches at most this many times the default; the bounds of a parameter are often far wider than is useful.
 _REACH: Final = 5
 
@@ -37,7 +39,8 @@ def chart(shown: Result | Bars, symbol: str | None, theme: str, overlays: Mappin
 
 def equity(result: Result, theme: str) -> plots.Picture:
     """The account against buy and hold."""
-    title = f"{result.strategy!r}: equity after costs"
+    shown = repr(result.strategy)
+    title = f"{shown if len(shown) <= _LONGEST_TITLE else result.strategy.name}: equity after costs"
     figure = plots.equity(result.equity, result.benchmark, title, theme)
     return plots.Picture(figure, f"{title}, against buy and hold, with drawdown")
 
@@ -80,7 +83,7 @@ def surface(sweep: Sweep, metric: str, symbol: str | None) -> pd.Series:
     return column
 
 
-def explore(strategy: Strategy, trial: Callable[[Strategy], tuple[Result, int]]) -> Any:
+def explore(strategy: Strategy, trial: Callable[[Mapping[str, Any]], tuple[Result, int]]) -> Any:
     """Sliders for the strategy's parameters over its equity chart.
 
     Parameters
@@ -88,24 +91,30 @@ def explore(strategy: Strategy, trial: Callable[[Strategy], tuple[Result, int]])
     strategy : Strategy
         Where the sliders stand at first.
     trial : callable
-        Backtests a strategy, counts it, and gives the result with the number of trials so far: what is tried with a
-        slider is a trial like any other.
+        Backtests the strategy with the parameters at these values, counts it, and gives the result with the number of
+        trials so far: what is tried with a slider is a trial like any other.
+
+    Raises
+    ------
+    DataError
+        If the strategy has no parameter that a slider could stand for.
     """
     from qtw_lab.plots.explorer import explore as widget
 
     def draw(**values: Any) -> Any:
-        result, tried = trial(type(strategy)(**{**strategy.parameters, **values}))
+        result, tried = trial(values)
         stats = result.stats
         title = (
-            f"{result.strategy!r}: return {stats['total_return']:.1%}, Sharpe {stats['sharpe']:.2f}, "
+            f"Return {stats['total_return']:.1%}, Sharpe {stats['sharpe']:.2f}, "
             f"drawdown {stats['max_drawdown']:.1%}, {stats['trades']:.0f} trades; "
             f"{tried:,} tried so far"
         )
         return plots.equity(result.equity, result.benchmark, title)
 
-    return widget(
-        draw, [control for field in type(strategy).declared().values() for control in _control(field, strategy)]
-    )
+    controls = [control for field in type(strategy).declared().values() for control in _control(field, strategy)]
+    if not controls:
+        raise DataError(f"{strategy.name} has no parameter to slide. Look at lab.equity(lab.backtest(...)) instead.")
+    return widget(draw, controls)
 
 
 def _control(field: Field[Any], strategy: Strategy) -> list[Any]:

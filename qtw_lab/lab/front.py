@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import pandas as pd
 
 from qtw_lab.core import Bars, Clock, Settings, SystemClock, Timeframe, parse_symbols
 from qtw_lab.core.settings import secret_from_reference
-from qtw_lab.data import SAMPLES, QualityReport, sample_bars
-from qtw_lab.data.series import SeriesKey
+from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
 from qtw_lab.lab import prices
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from qtw_lab.backtest.result import Result
     from qtw_lab.backtest.sweep import Sweep
-    from qtw_lab.data.store import Adjustment
     from qtw_lab.lab.report import Report
     from qtw_lab.runs import Registry, Run
 
@@ -124,27 +123,18 @@ class Lab:
         adjustment : {"all", "split", "raw"}
             For which corporate actions prices are adjusted.
         source : str, optional
-            A bundled data set ("stocks", "sp500") or a source in your store. By default your store if it has every
-            symbol, else the bundled data: what was used stands in `Bars.source`.
+            A bundled data set ("stocks", "sp500") or a source in your store; "stocks:AAPL" says the same. By default
+            your store if it has every symbol in bars short enough, else the bundled data: what was used stands in
+            `Bars.source`.
 
         Raises
         ------
         DataError
-            If a symbol is not known (near misses are named), the dates are reversed, or nothing lies between them.
+            If a symbol or source is not known (near misses are named), the dates are reversed, or nothing lies between
+            them.
         """
-        if source in SAMPLES or (source is None and not self._stored(symbols, timeframe)):
-            return sample_bars(symbols, start, end, adjustment, source, timeframe)
-        return self.store.bars(parse_symbols(symbols), timeframe, source, start, end, cast("Adjustment", adjustment))
-
-    def _stored(self, symbols: str | Iterable[str], timeframe: str | Timeframe) -> bool:
-        """Whether the store alone can answer."""
-        texts = [symbols] if isinstance(symbols, str) else list(symbols)
-        if any(":" in text for text in texts if isinstance(text, str)):
-            return False
-        span = str(Timeframe.parse(timeframe))
-        stored = self.store.keys()
-        held = {key.symbol.upper() for key in stored if key.timeframe == span}
-        return bool(held) and set(parse_symbols(texts)) <= held
+        wanted = prices.Wanted.parse(symbols, timeframe, source)
+        return prices.find(self.store, wanted, start, end, adjustment)
 
     def sources(self) -> pd.DataFrame:
         """Every bundled data set and stored source: symbols, span, licence, origin."""
@@ -163,7 +153,7 @@ class Lab:
                 {
                     "source": name, "title": "your store", "symbols": part["symbol"].nunique(),
                     "first": part["first"].min(), "last": part["last"].max(), "licence": "yours",
-                    "origin": ", ".join(sorted(set(part["origin"].dropna()))),
+                    "origin": prices.few(sorted(set(part["origin"].dropna()) - {""})),
                 }
             )  # fmt: skip
         return pd.DataFrame(rows)
@@ -187,7 +177,7 @@ class Lab:
         DataError
             If the prices are unsound; nothing is then stored.
         """
-        key = SeriesKey(source, parse_symbols(symbol)[0], str(Timeframe.parse(timeframe)))
+        key = prices.own_key(source, symbol, timeframe)
         return self._delivered((self.store.write(key, frame, **details),))
 
     def download(self, symbols: str | Iterable[str], start: Any, end: Any, timeframe: str = "1D") -> Download:
@@ -325,7 +315,7 @@ class Lab:
     def _remember(
         self, chosen: Strategy, bars: Bars, terms: Any, rows: Iterable[tuple[Mapping[str, Any], float]]
     ) -> None:
-        fixed = {**chosen.parameters, "terms": str(terms)}
+        fixed = {**chosen.parameters, "terms": _spelled(asdict(terms))}
         single = {"symbol": bars.symbols[0]} if len(bars.symbols) == 1 and chosen.scope == "symbol" else {}
         self.trials.add(
             Trial(bars.fingerprint, chosen.name, {**fixed, **single, **varied}, sharpe) for varied, sharpe in rows
@@ -426,13 +416,19 @@ class Lab:
         return heatmap(sweep, metric, symbol, theme)
 
     def explore(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Any:
-        """Sliders for every parameter of a strategy over its equity chart, for a notebook cell."""
+        """Sliders for every parameter of a strategy over its equity chart, for a notebook cell.
+
+        Keywords are the terms of `backtest`, and parameters where the sliders stand at first.
+        """
         from qtw_lab.lab.figures import explore
 
-        def trial(one: Strategy) -> tuple[Result, int]:
-            return self.backtest(one, bars, **options), self.trials.count(bars.fingerprint)
+        terms = {name: options.pop(name) for name in _TERMS if name in options}
+        first = _chosen(strategy, options)
 
-        return explore(_chosen(strategy, {}), trial)
+        def trial(values: Mapping[str, Any]) -> tuple[Result, int]:
+            return self.backtest(_varied(first, values), bars, **terms), self.trials.count(bars.fingerprint)
+
+        return explore(first, trial)
 
     def with_storage(self, folder: str | Path) -> Self:
         """The same lab on another storage folder."""
@@ -446,7 +442,13 @@ def _chosen(strategy_: str | Strategy | type[Strategy], parameters: Mapping[str,
     if isinstance(strategy_, str):
         return strategy(strategy_, **parameters)
     found = resolve(strategy_)
-    return type(found)(**{**found.parameters, **parameters}) if parameters else found
+    return _varied(found, parameters) if parameters else found
+
+
+def _varied(strategy_: Strategy, parameters: Mapping[str, Any]) -> Strategy:
+    """The strategy with some parameters replaced; the others as they are held, which may differ from their JSON."""
+    held = {name: getattr(strategy_, name) for name in type(strategy_).declared()}
+    return type(strategy_)(**{**held, **parameters})
 
 
 def _settings_of(result: Result) -> dict[str, Any]:
@@ -454,9 +456,16 @@ def _settings_of(result: Result) -> dict[str, Any]:
     return {
         "strategy": result.strategy.name, "parameters": _json_ready(result.strategy.parameters),
         "symbols": list(result.bars.symbols), "costs": t.costs.describe(), "sizing": repr(t.sizing),
-        "execution": t.execution, "cash": t.cash, "stops": repr(t.stops), "leverage": t.leverage,
+        "execution": t.execution, "cash": float(t.cash), "stops": repr(t.stops), "leverage": float(t.leverage),
         "order_hash": result.order_hash,
     }  # fmt: skip
+
+
+def _spelled(terms: Any) -> Any:
+    """The same terms in one spelling: 10 and 10.0 basis points are one configuration."""
+    if isinstance(terms, dict):
+        return {name: _spelled(value) for name, value in terms.items()}
+    return float(terms) if isinstance(terms, (int, np.number)) else terms
 
 
 def _json_ready(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from qtw_lab.core import Facts
+import pandas as pd
+
+from qtw_lab.core import Fact, Facts
+from qtw_lab.core.facts import Unit
 from qtw_lab.core.files import write_text
 from qtw_lab.lab import figures
 from qtw_lab.runs import DataUse, write_data
@@ -18,6 +21,13 @@ if TYPE_CHECKING:
 
 #: How many trades and orders a report lists; the files beside it hold all of them.
 _LISTED: Final = 25
+
+#: What the columns of trades and sweeps measure.
+_UNITS: Final[dict[str, Unit]] = {
+    "quantity": "money", "entry_price": "money", "exit_price": "money", "commission": "money", "pnl": "money",
+    "return": "fraction", "total_return": "fraction", "cagr": "fraction", "volatility": "fraction",
+    "max_drawdown": "fraction", "sharpe": "ratio", "sortino": "ratio", "calmar": "ratio", "final_equity": "money",
+}  # fmt: skip
 
 _LEAD: Final = ("trials", "costs", "execution", "data_fingerprint", "symbols", "period")
 
@@ -84,7 +94,7 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
 
     figures_only = Facts("Figures", tuple(fact for fact in facts if fact.name not in _LEAD))
     sections = [
-        Section("Result after costs", figures_only, "Point at a figure for its definition."),
+        Section("Result after costs", figures_only),
         Section(
             "Equity", figures.equity(result, "light").figure, "The account against buying and holding, free of cost."
         ),
@@ -92,7 +102,8 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
         Section("Returns by month", figures.calendar(result, "light").figure),
     ]
     if sweep is not None:
-        sections.append(Section("Best of the sweep", sweep.best("sharpe", 10).reset_index(), sweep.facts().notes[0]))
+        best = sweep.best("sharpe", 10).reset_index()
+        sections.append(Section("Best of the sweep", _shown(best), sweep.facts().notes[0]))
         varied = [name for name in sweep.names if sweep.table.index.get_level_values(name).nunique() > 1]
         if len(varied) == 2:
             symbol = result.bars.symbols[0] if len(result.bars.symbols) == 1 else None
@@ -100,12 +111,28 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
             sections.append(Section("Parameter map", figures.heatmap(sweep, "sharpe", symbol, "light").figure, note))
     trades = result.trades.tail(_LISTED).iloc[::-1]
     if not trades.empty:
-        shown = trades.drop(columns="bars").assign(
-            entry_time=trades["entry_time"].dt.strftime("%Y-%m-%d"),
-            exit_time=trades["exit_time"].dt.strftime("%Y-%m-%d"),
-        )
-        sections.append(Section("Last trades", shown, f"The last {len(shown)} of {len(result.trades)}."))
+        note = f"The last {len(trades)} of {len(result.trades)}; those still open are valued at the last close."
+        sections.append(Section("Last trades", _shown(trades.drop(columns="bars").reset_index(drop=True)), note))
     return sections
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as people read it: labels for names, dates without hours, money and fractions as such."""
+    columns = {}
+    for name in table.columns:
+        values, unit = table[name], _UNITS.get(str(name))
+        if isinstance(values.dtype, pd.DatetimeTZDtype):
+            whole = bool((values == values.dt.normalize()).all())
+            columns[_titled(name)] = values.dt.strftime("%Y-%m-%d" if whole else "%Y-%m-%d %H:%M")
+        elif unit is not None:
+            columns[_titled(name)] = pd.Series([Fact(str(name), float(v), unit).shown for v in values], dtype=str)
+        else:
+            columns[_titled(name)] = values
+    return pd.DataFrame(columns)
+
+
+def _titled(name: object) -> str:
+    return str(name).replace("_", " ")
 
 
 def _closing(result: Result) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from qtw_lab.core import DataError, SetupError
 
@@ -112,16 +113,21 @@ class TrialLedger:
             "FROM trials GROUP BY fingerprint, strategy ORDER BY trials DESC"
         )
         with self._connection() as db:
-            return pd.read_sql_query(query, db)
+            found = db.execute(query)
+            table = pd.DataFrame(found.fetchall(), columns=[column[0] for column in found.description])
+        return table.astype({"best_sharpe": float, "mean_sharpe": float})
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=_PATIENCE)) as db:
-                db.execute("PRAGMA journal_mode = WAL")
                 db.execute("PRAGMA synchronous = FULL")
-                db.execute(_TABLE)
+                if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'trials'").fetchone()[0] == 0:
+                    # SQLite does not wait when two connections change the journal at once: one of them would fail
+                    with FileLock(f"{self.path}.lock", timeout=_PATIENCE):
+                        db.execute("PRAGMA journal_mode = WAL")
+                        db.execute(_TABLE)
                 yield db
         except sqlite3.DatabaseError as err:
             if isinstance(err, sqlite3.OperationalError):
@@ -134,7 +140,7 @@ class TrialLedger:
             ) from err
         except OSError as err:
             raise SetupError(
-                f"The trial ledger {self.path} cannot be written: {err.strerror}. Permit writing there, or set "
+                f"The trial ledger {self.path} cannot be written: {err.strerror or err}. Permit writing there, or set "
                 "QTW_STORAGE_DIR to a folder that can be written."
             ) from err
 

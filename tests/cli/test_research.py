@@ -1,0 +1,191 @@
+"""`qtw strategies`, `backtest` and `sweep`: the numbers are those of Python, and the options mean what they say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import qtw_lab
+from qtw_lab.cli.research import _grid
+from qtw_lab.core import DataError, Facts
+from qtw_lab.strategies import STRATEGIES
+
+WORDS = ("backtest", "sma_cross", "-p", "fast=10", "-p", "slow=50", "--symbols", "AAPL")
+
+
+def same(shown: dict, stats: pd.Series) -> bool:
+    """Whether JSON holds these very numbers, with null for what is not defined."""
+    wanted = {name: (value if np.isfinite(value) else None) for name, value in stats.items()}
+    return shown == wanted
+
+
+def test_a_backtest_gives_exactly_the_numbers_of_both_python_calls(qtw, storage):
+    answer = qtw(*WORDS, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    lab = qtw_lab.Lab.offline(storage / "another")
+    bars = lab.bars("AAPL")
+    for result in (
+        lab.backtest("sma_cross", bars, fast=10, slow=50),
+        qtw_lab.backtest(qtw_lab.strategies.SmaCross(fast=10, slow=50), bars),
+    ):
+        assert same(answer.json["stats"], result.stats)
+        assert answer.json["order_hash"] == result.order_hash
+        assert answer.json["data_fingerprint"] == result.bars.fingerprint == bars.fingerprint
+        assert answer.json["stats"]["trades"] == len(result.trades) == 40
+        assert answer.json["parameters"] == result.strategy.parameters
+        assert answer.json["notes"] == list(result.notes)
+
+
+def test_every_term_reaches_the_simulation(qtw, storage):
+    answer = qtw(
+        *WORDS, "-c", "commission_bps=10", "-c", "spread_bps=4", "--stop", "stop_loss=0.1", "--execution", "next_close",
+        "--cash", "5000", "--start", "2005-01-01", "--end", "2010-12-31", "--timeframe", "1W", "--source", "sp500",
+        "--json",
+    )  # fmt: skip
+    assert answer.code == 0
+    lab = qtw_lab.Lab.offline(storage)
+    result = qtw_lab.backtest(
+        qtw_lab.strategies.SmaCross(fast=10, slow=50),
+        lab.bars("AAPL", "2005-01-01", "2010-12-31", "1W", source="sp500"),
+        costs=qtw_lab.Costs(commission_bps=10, spread_bps=4), stops=qtw_lab.Stops(stop_loss=0.1),
+        execution="next_close", cash=5000.0,
+    )  # fmt: skip
+    assert same(answer.json["stats"], result.stats)
+    assert answer.json["order_hash"] == result.order_hash
+
+
+def test_the_facts_state_how_many_configurations_were_tried(qtw):
+    assert qtw("backtest", "buy_and_hold", "--json").json["trials"] == 1
+    qtw("sweep", "sma_cross", "-g", "fast=5,10", "-g", "slow=50", "--json")
+    again = qtw("backtest", "buy_and_hold", "--json").json
+    assert again["trials"] == 3  # buy and hold counts once, however often it is run
+    assert {fact["name"]: fact["value"] for fact in again["facts"]}["trials"] == 3
+    assert "tried on this data" in qtw("backtest", "buy_and_hold").out.splitlines()[1]
+    assert qtw("backtest", "buy_and_hold").out.splitlines()[1].split()[-1] == "3"
+
+
+def test_people_read_the_same_figures_within_80_columns(qtw):
+    answer = qtw(*WORDS)
+    assert (answer.code, answer.err) == (0, "")
+    assert "Sharpe ratio" in answer.out
+    assert "1,147.94%" in answer.out
+    assert "note: no costs" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+
+
+def test_a_report_is_written_and_named(qtw, tmp_path):
+    path = tmp_path / "new folder" / "report.html"
+    answer = qtw(*WORDS, "--report", path)
+    assert answer.out.splitlines()[-1] == f"Report: {path}"
+    assert path.read_text("utf-8").lower().startswith("<!doctype html>")
+    assert "Report" not in qtw(*WORDS, "--report", path, "--json").json
+
+
+def test_a_report_that_cannot_be_written_is_failed_work(qtw, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    answer = qtw(*WORDS, "--report", tmp_path / "file" / "report.html")
+    assert answer.code == 1
+    assert "Cannot write report.html" in answer.err
+
+
+def test_the_strategies_are_listed_with_parameters_bounds_and_purpose(qtw):
+    answer = qtw("strategies")
+    assert (answer.code, answer.err) == (0, "")
+    for name in STRATEGIES:
+        assert f"\n{name}\n" in f"\n{answer.out}"
+    assert "fast=10  (1 to 5000)" in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
+    listed = {row["name"]: row for row in qtw("strategies", "--json").json}
+    assert list(listed) == list(STRATEGIES)
+    assert listed["sma_cross"]["parameters"] == {"fast": 10, "slow": 50, "short": False}
+    assert listed["sma_cross"]["bounds"]["slow"] == [2, 10000]
+    assert all(row["does"] for row in listed.values())
+
+
+def test_every_bundled_strategy_runs_from_the_shell(qtw):
+    for name in STRATEGIES:
+        answer = qtw("backtest", name, "-s", "AAPL,IBM", "--start", "2008-01-01", "--json")
+        assert answer.code == 0, (name, answer.err)
+        assert answer.json["strategy"] == name
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("fast=5:20:5", [5, 10, 15, 20]),
+        ("fast=5:8", [5, 6, 7, 8]),
+        ("fast=5:19:5", [5, 10, 15]),
+        ("fast=7:7", [7]),
+        ("width=0.5:2:0.5", [0.5, 1.0, 1.5, 2.0]),
+        ("width=0:1:0.1", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]),
+        ("width=-1:1:0.5", [-1.0, -0.5, 0.0, 0.5, 1.0]),
+        ("fast=5, 10,20", [5, 10, 20]),
+        ("width=1.5,2", [1.5, 2]),
+        ("short=true,False", [True, False]),
+        ("rebalance=month,week", ["month", "week"]),
+    ],
+)
+def test_a_grid_says_its_values_with_both_ends(text, values):
+    ((name, found),) = _grid([text]).items()
+    assert name == text.partition("=")[0]
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["fast", "fast=", "=5", "fast=9:5", "fast=1:5:0", "fast=1:5:-1", "fast=a:5", "fast=1:2:3:4", "fast=NaN:5",
+     "fast=1:Infinity", "fast=true:5", "fast=1:10000000000", "fast=1:2:1e-300", f"fast=1:{10**400}"],
+)  # fmt: skip
+def test_a_grid_that_says_nothing_sensible_is_refused_at_once(text):
+    with pytest.raises(DataError, match="-g"):
+        _grid([text])
+
+
+def test_a_sweep_gives_the_numbers_of_python_and_prints_the_best(qtw, storage):
+    words = ("sweep", "sma_cross", "-g", "fast=5:20:5", "-g", "slow=50,100", "-c", "commission_bps=10", "--top", "3")
+    answer = qtw(*words, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    bars = qtw_lab.Lab.offline(storage).bars("AAPL")
+    done = qtw_lab.sweep(
+        "sma_cross", bars, grid={"fast": [5, 10, 15, 20], "slow": [50, 100]}, costs=qtw_lab.Costs(commission_bps=10)
+    )
+    best = done.best("sharpe", 3)
+    shown = answer.json["best"]
+    assert [(row["fast"], row["slow"], row["symbol"]) for row in shown] == best.index.to_list()
+    for metric in ("sharpe", "total_return", "max_drawdown", "trades"):
+        assert [row[metric] for row in shown] == best[metric].to_list()
+    assert {fact["name"]: fact["value"] for fact in answer.json["facts"]}["trials"] == 8
+    printed = qtw(*words)
+    assert "2,407.49%" in printed.out
+    assert "luck" in printed.out
+    assert printed.err == ""
+    assert max(map(len, printed.out.splitlines())) <= 80
+
+
+def test_a_sweep_takes_bools_floats_and_fixed_parameters(qtw):
+    rows = qtw(
+        "sweep", "bollinger_reversion", "-g", "width=1:2:0.5", "-g", "short=true,false", "-p", "window=30", "--json"
+    ).json["best"]
+    assert sorted({row["width"] for row in rows}) == [1.0, 1.5, 2.0]
+    assert {row["short"] for row in rows} == {True, False}
+    assert len(rows) == 6
+
+
+def test_a_metric_asked_for_picks_the_best_and_is_shown(qtw):
+    rows = qtw("sweep", "sma_cross", "-g", "fast=5,10", "-g", "slow=50", "--metric", "calmar", "--json").json["best"]
+    assert rows[0]["calmar"] >= rows[1]["calmar"]
+
+
+@pytest.mark.parametrize("word", ["name", "self", "strategy", "bars", "costs", "leverage", "engine"])
+def test_a_parameter_called_like_an_argument_is_refused_like_any_unknown_one(qtw, word):
+    answer = qtw("backtest", "sma_cross", "-p", f"{word}=1")
+    assert answer.code == 2
+    assert f"no parameter of sma_cross called {word!r}" in answer.err
+
+
+def test_a_blend_can_be_spelled_in_json(qtw):
+    members = '[{"strategy": "sma_cross", "parameters": {"fast": 5}}, {"strategy": "macd", "parameters": {}}]'
+    answer = qtw("backtest", "blend", "-p", f"members={members}", "--json")
+    assert answer.code == 0, answer.err
+    assert Facts.from_json(answer.out)["trials"] == 1
+    assert [member["strategy"] for member in answer.json["parameters"]["members"]] == ["sma_cross", "macd"]

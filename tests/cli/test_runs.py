@@ -1,0 +1,147 @@
+"""`qtw run` and `qtw runs` on real notebooks, executed by real kernels."""
+
+import re
+
+import nbformat
+import pytest
+
+PARAMETERS = "fast = 10\nsymbols = ['AAPL']\napi_key = None\nrun_folder = ''"
+WORK = """
+from IPython.display import display
+from qtw_lab.core import Fact, Facts
+display(Facts("Tiny", (Fact("speed", float(fast)), Fact("names", len(symbols), "count"))))
+"""
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    """Write a notebook with a parameters cell and these cells after it."""
+
+    def write(name: str, *cells: str):
+        first = nbformat.v4.new_code_cell(PARAMETERS)
+        first.metadata.tags = ["parameters"]
+        node = nbformat.v4.new_notebook(cells=[first, *map(nbformat.v4.new_code_cell, cells)])
+        nbformat.write(node, tmp_path / name)
+        return tmp_path / name
+
+    return write
+
+
+def test_a_notebook_is_run_recorded_shown_and_compared(qtw, storage, notebook):
+    path = notebook("tiny.ipynb", WORK)
+    first = qtw("run", path, "-p", "fast=3", "-p", 'symbols=["A", "B"]', "--json")
+    assert (first.code, first.err) == (0, "")
+    assert (first.json["status"], first.json["manifest"]["inputs"]["parameters"]["symbols"]) == ("ok", ["A", "B"])
+    assert (storage / "runs" / f"{first.json['id']}-tiny" / "notebook.ipynb").is_file()
+    second = qtw("run", path)
+    assert (second.code, second.err) == (0, "")
+    name = re.fullmatch(r"Run (\S+): ok\n(\S+)\n", second.out)[1]
+    listed = qtw("runs", "list", "--json").json
+    assert [row["id"] for row in listed] == [name, first.json["id"]]
+    assert [row["status"] for row in qtw("runs", "list", "--kind", "notebook", "--limit", "1", "--json").json] == ["ok"]
+    shown = qtw("runs", "show", first.json["id"])
+    assert "Speed" in shown.out
+    assert "3.000" in shown.out
+    assert qtw("runs", "show", first.json["id"], "--json").json["run"]["id"] == first.json["id"]
+    compared = qtw("runs", "compare", first.json["id"], name, "--json").json
+    assert compared == {first.json["id"]: {"speed": 3.0, "names": 2}, name: {"speed": 10.0, "names": 1}}
+    table = qtw("runs", "compare", first.json["id"], name)
+    assert all(word in table.out for word in (first.json["id"], name, "3.000", "10.000"))
+
+
+def test_a_failed_notebook_is_failed_work_and_stays_on_record(qtw, notebook):
+    answer = qtw("run", notebook("bad.ipynb", "raise ValueError('one line\\n\\nand another')"))
+    assert (answer.code, answer.out) == (1, "")
+    assert "bad.ipynb failed in cell 2 with ValueError: one line and another" in answer.err
+    assert answer.err.count("\n") == 1
+    (row,) = qtw("runs", "list", "--status", "failed", "--json").json
+    assert "ValueError" in row["error"]
+    printed = qtw("runs", "list").out
+    assert f"{row['id']} failed: ValueError" in printed
+    shown = qtw("runs", "show", row["id"])
+    assert (shown.code, "ValueError" in shown.out) == (0, True)
+    assert qtw("runs", "compare", row["id"], row["id"]).code == 2
+
+
+def test_a_run_without_figures_is_shown_as_such(qtw, notebook):
+    answer = qtw("run", notebook("quiet.ipynb", "pass"), "--json")
+    shown = qtw("runs", "show", answer.json["id"])
+    assert shown.code == 0
+    assert "recorded no figures" in " ".join(shown.out.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-p", "fats=3"), "Did you mean 'fast'?"),
+        (("-p", "fast=quick"), "is int (default 10)"),
+        (("-p", "symbols=3"), "is list"),
+        (("-p", "fast"), "not of the form name=value"),
+        (("-p", "fast=1", "-p", "fast=2"), "names fast twice"),
+        (("-p", "timeout=3"), "Rename it"),
+        (("-p", "run_folder=x"), "do not pass it"),
+        (("-p", "api_key=sk-1234567890"), "api_key='env:NAME'"),
+        (("-p", "fast=NaN"), "finite"),
+        (("--timeout", "0"), "--timeout"),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_a_kernel_starts(qtw, storage, notebook, words, said):
+    answer = qtw("run", notebook("tiny.ipynb", WORK), *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert said in answer.err
+    assert "sk-1234567890" not in answer.err
+    assert not (storage / "runs").exists()
+
+
+def test_a_secret_goes_in_by_name_and_never_into_the_record(qtw, storage, notebook, monkeypatch):
+    path = notebook("tiny.ipynb", "from qtw_lab.core.settings import secret_from_reference\n"
+                    "print(secret_from_reference(api_key).get_secret_value())")  # fmt: skip
+    missing = qtw("run", path, "-p", "api_key=env:SOME_BROKER_KEY")
+    assert (missing.code, "SOME_BROKER_KEY is not set" in missing.err) == (1, True)
+    monkeypatch.setenv("SOME_BROKER_KEY", "very-secret-value-123")
+    assert qtw("run", path, "-p", "api_key=env:SOME_BROKER_KEY").code == 0
+    written = [file for file in storage.rglob("*") if file.is_file()]
+    assert written
+    assert not [file for file in written if b"very-secret-value-123" in file.read_bytes()]
+
+
+def test_an_unknown_run_is_answered_with_the_known_ones(qtw):
+    assert "None has been recorded yet" in qtw("runs", "show", "2026").err
+    qtw("backtest", "buy_and_hold", "--end", "2000-06-30")
+    (row,) = qtw("runs", "list", "--json").json
+    answer = qtw("runs", "show", "nothing-like-it")
+    assert (answer.code, answer.out) == (2, "")
+    assert row["id"] in answer.err
+    assert qtw("runs", "show", "").code == 2
+    assert "two different runs" in qtw("runs", "compare", row["id"]).err
+    assert "two different runs" in qtw("runs", "compare", row["id"], row["id"][:10]).err
+    assert qtw("runs", "list", "--status", "done").code == 2
+
+
+def test_without_runs_the_first_step_is_named(qtw):
+    assert qtw("runs", "list").out == "No run is recorded yet. Make one with: qtw demo\n"
+    assert qtw("runs", "list", "--kind", "paper").out == "No such run.\n"
+    assert qtw("runs", "list", "--json").json == []
+    assert qtw("runs", "trials").out == "No trial is recorded yet.\n"
+    assert qtw("runs", "trials", "--json").json == []
+
+
+def test_trials_are_counted_by_data_and_strategy(qtw):
+    for words in (("-p", "fast=5"), ("-p", "fast=5"), ("-p", "fast=6")):
+        qtw("backtest", "sma_cross", *words)
+    (row,) = qtw("runs", "trials", "--json").json
+    assert (row["strategy"], row["trials"], len(row["fingerprint"])) == ("sma_cross", 2, 64)
+    printed = qtw("runs", "trials")
+    assert row["fingerprint"][:16] in printed.out
+    assert max(map(len, printed.out.splitlines())) <= 80
+
+
+def test_a_run_of_many_words_fits_the_screen(qtw):
+    qtw("backtest", "sma_cross", "-s", "AAPL,FB,GOOG,IBM,MSFT")
+    listed = qtw("runs", "list")
+    assert max(map(len, listed.out.splitlines())) <= 80
+    (row,) = qtw("runs", "list", "--json").json
+    assert row["id"] in listed.out  # whole, to be copied
+    shown = qtw("runs", "show", row["id"][:12])
+    assert row["id"] in shown.out
+    assert max(map(len, shown.out.splitlines())) <= 80

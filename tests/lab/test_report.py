@@ -1,0 +1,210 @@
+"""The report file: complete, standalone, written whole or not at all, and true to the result."""
+
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import qtw_lab as qtw
+from qtw_lab.core import Facts, SetupError
+from qtw_lab.lab import Lab
+from qtw_lab.runs import DataUse
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory) -> Lab:
+    return Lab.offline(tmp_path_factory.mktemp("lab"))
+
+
+@pytest.fixture(scope="module")
+def result(lab):
+    bars = lab.bars("AAPL", "2010-01-01", "2012-12-31")
+    return lab.backtest("sma_cross", bars, fast=5, slow=20, costs=qtw.Costs(commission_bps=10))
+
+
+@pytest.fixture(scope="module")
+def swept(lab, result):
+    return lab.sweep("sma_cross", result.bars, grid={"fast": [5, 10], "slow": [20, 50]}, costs=result.terms.costs)
+
+
+@pytest.fixture(scope="module")
+def page(lab, result, swept):
+    return lab.report(result, swept)
+
+
+class Outline(HTMLParser):
+    """Addresses a page refers to, the text people read, and the tags left open."""
+
+    VOID = ("meta", "br", "img", "link", "input", "hr", "col")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses, self.words, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.addresses += [
+            value for name, value in attrs if name in ("src", "href", "srcset", "action", "data") and value
+        ]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in self.open:
+            del self.open[len(self.open) - 1 - self.open[::-1].index(tag) :]
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_three_files_are_written_and_the_page_is_named(page, result, tmp_path):
+    path = page.save(tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "report.html"
+    assert {file.name for file in path.parent.iterdir()} == {"report.html", "facts.json", "data.json"}
+    assert path.read_text("utf-8") == page.html
+    facts = Facts.from_json((path.parent / "facts.json").read_text("utf-8"))
+    assert facts["sharpe"] == result.stats["sharpe"]
+    (use,) = json.loads((path.parent / "data.json").read_text("utf-8"))
+    assert DataUse.from_dict(use) == DataUse.of(result.bars)
+
+
+def test_the_page_alone_can_be_written(page, tmp_path):
+    path = page.write(tmp_path / "a.html")
+    assert path.read_text("utf-8") == page.html
+    assert [file.name for file in tmp_path.iterdir()] == ["a.html"]
+
+
+def test_the_page_refers_to_nothing_outside_itself(page):
+    outline = Outline(page.html)
+    assert [address for address in outline.addresses if not address.startswith(("#", "data:"))] == []
+    styles = " ".join(re.findall(r"<style[^>]*>(.*?)</style>", page.html, re.DOTALL))
+    assert "@import" not in styles
+    assert not re.findall(r"url\((?!['\"]?(?:data:|#))", styles)
+    assert outline.open == []
+
+
+def test_it_begins_with_what_it_rests_on(page, result):
+    text = Outline(page.html).text
+    for words in ("commission bps 10", "next_open", result.bars.fingerprint[:16], "2010-01-04 to 2012-12-31"):
+        assert words in text
+    assert text.index("Configurations tried") < text.index("Sharpe ratio")
+    assert page.facts["trials"] == 4  # the sweep's rows; the backtest is one of them
+
+
+def test_it_ends_with_how_to_make_it_again(page, result):
+    text = Outline(page.html).text
+    for words in (repr(result.strategy), result.order_hash, result.bars.fingerprint, "hypothesis about the past"):
+        assert words in text
+    for note in result.notes:
+        assert note in text
+
+
+def test_the_figures_are_those_of_the_result(page, result):
+    text = Outline(page.html).text
+    for fact in result.facts():
+        if fact.name != "trials":
+            assert f"{fact.title} {fact.shown}" in text
+
+
+def test_the_trials_are_all_those_on_the_data_not_only_this_sweeps(lab, result, swept, tmp_path):
+    own = lab.with_storage(tmp_path)
+    own.sweep("macd", result.bars, grid={"fast": [5, 8, 12]})
+    assert own.report(result).facts["trials"] == 3
+    assert own.report(result, swept).facts["trials"] == 4  # the larger of the two: this lab did not see that sweep
+
+
+def test_the_sweep_shows_its_best_rows_and_its_map(page, swept):
+    text = Outline(page.html).text
+    assert "Best of the sweep" in text
+    assert "Parameter map" in text
+    assert f"{swept.table['sharpe'].max():.3f}" in text
+
+
+def test_a_sweep_of_three_parameters_is_told_without_a_map(lab, result):
+    three = lab.sweep("sma_cross", result.bars, grid={"fast": [5, 10], "slow": [20, 50], "short": [True, False]})
+    text = Outline(lab.report(result, three).html).text
+    assert "Best of the sweep" in text
+    assert "Parameter map" not in text
+
+
+def weekdays(*closes: float) -> pd.DataFrame:
+    close = pd.Series(closes, pd.bdate_range("2024-01-02", periods=len(closes)), dtype=float)
+    return pd.DataFrame({"open": close, "high": close, "low": close, "close": close, "volume": close * 0 + 1})
+
+
+@pytest.mark.parametrize(
+    "bars",
+    [
+        qtw.Bars.from_frame(weekdays(*(10,) * 80), symbol="FLAT"),
+        qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT"),
+        qtw.Bars.from_frame(weekdays(*range(10, 40)), symbol="A<b>&"),
+        qtw.Bars.from_frame(
+            pd.concat({"A": weekdays(*range(10, 40)), "B": weekdays(*[np.nan] * 15, *range(10, 25))}, axis=1),
+            holes="keep",
+        ),
+        Lab.offline().bars("KO,JNJ", "2020-01-01", "2020-12-31"),
+    ],
+    ids=["no trade", "three bars", "strange name", "late listing", "closes only"],
+)
+@pytest.mark.parametrize("name", ["buy_and_hold", "sma_cross"])
+def test_every_kind_of_result_has_its_report(lab, bars, name):
+    parameters = {"fast": 1, "slow": 2} if name == "sma_cross" else {}
+    bars = (
+        bars if len(bars) > 2 or name == "buy_and_hold" else qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT")
+    )
+    outline = Outline(lab.report(lab.backtest(name, bars, **parameters)).html)
+    assert bars.symbols[0] in outline.text
+    assert outline.open == []
+
+
+def test_a_title_is_shown_as_text(lab, result):
+    page = lab.report(result, title="<script>alert(1)</script> & more")
+    assert "<script>alert(1)" not in page.html
+    assert "<script>alert(1)</script> & more" in Outline(page.html).text
+
+
+def test_a_report_says_how_to_save_it(page):
+    assert re.fullmatch(r"Report\('.*', \d+\.\d MB; save it with \.save\(folder\) or \.write\(path\)\)", repr(page))
+
+
+def test_a_folder_that_cannot_be_written_keeps_nothing_half(page, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for write in (lambda: page.save(tmp_path / "file" / "x"), lambda: page.write(tmp_path / "file" / "x.html")):
+        with pytest.raises(SetupError, match=r"Cannot write .* permit writing"):
+            write()
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from qtw_lab.core import Facts, SetupError
+from qtw_lab.lab import Report
+
+folder = Path(sys.argv[1])
+Report("<p>old</p>", Facts("old"), ()).save(folder)
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))  # as a disk that is nearly full: Python gets EFBIG
+try:
+    Report("<p>new</p>" * 20_000, Facts("new"), ()).save(folder)
+except SetupError as err:
+    print(err)
+assert (folder / "report.html").read_text() == "<p>old</p>"
+assert sorted(file.name for file in folder.iterdir()) == ["data.json", "facts.json", "report.html"]
+"""
+
+
+def test_a_disk_that_fills_up_leaves_the_old_page_whole(tmp_path):
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / "r")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Cannot write report.html" in done.stdout
