@@ -146,8 +146,8 @@ class Result:
 
     @cached_property
     def stats(self) -> pd.Series:
-        """The statistics of `facts` by name, as plain floats."""
-        numbers = {f.name: f.value for f in self.facts() if isinstance(f.value, (int, float))}
+        """The figures of `facts` by name, as plain floats; how many trials they are the best of is not among them."""
+        numbers = {f.name: f.value for f in self._figures}
         return pd.Series(numbers, dtype=float, name=self.strategy.name)
 
     def facts(self, trials: int = 1) -> Facts:
@@ -168,8 +168,9 @@ class Result:
         span = Fact("period", f"{self.bars.index[0]:%Y-%m-%d} to {self.bars.index[-1]:%Y-%m-%d}", "text", "Period")
         symbols = Fact("symbols", ", ".join(self.bars.symbols), "text", "Symbols")
         title = f"{self.strategy!r} on {', '.join(self.bars.symbols[:5])}{'...' if len(self.bars.symbols) > 5 else ''}"
-        return Facts(title, (*lead, symbols, span, *self._figures()), self.notes)
+        return Facts(title, (*lead, symbols, span, *self._figures), self.notes)
 
+    @cached_property
     def _figures(self) -> tuple[Fact, ...]:
         r = self.returns.to_numpy()
         ppy = self.bars.periods_per_year
@@ -206,7 +207,7 @@ class Result:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: facts, trades, order hash, fingerprint and the equity path."""
+        """Plain values for JSON: the facts, what was run on what, and the hashes that pin data and orders."""
         return {
             **self.facts().as_dict(),
             "strategy": self.strategy.name,

@@ -129,7 +129,7 @@ class Sweep:
             zip(map(str, self.table.index.names), key if isinstance(key, tuple) else (key,), strict=True)
         )
         bars = self.bars.select(str(values.pop("symbol"))) if "symbol" in values else self.bars
-        chosen = type(self.strategy)(**{**self.strategy.parameters, **values})
+        chosen = self.strategy.replaced(**values)
         t = self.terms
         return backtest(
             chosen, bars, costs=t.costs, sizing=t.sizing, execution=t.execution, cash=t.cash, stops=t.stops,
@@ -246,6 +246,10 @@ def sweep(  # noqa: PLR0913  (the public interface; all but two are keyword-only
     measured = {name: lookup(name, METRICS, "metric") for name in metrics}
     if not measured:
         raise DataError(f"A sweep needs at least one metric; known: {', '.join(METRICS)}.")
+    if not isinstance(bars, Bars):
+        raise DataError(
+            f"Bars are needed, not {type(bars).__name__}. Make them with qtw.Bars.from_frame(df, symbol='X')."
+        )
     combinations = _combinations(chosen, grid, where)
     worlds = [bars.select(symbol) for symbol in bars.symbols] if chosen.scope == "symbol" else [bars]
     _check_memory(len(combinations), len(worlds), len(bars), len(measured), workers, memory_limit)
@@ -368,7 +372,6 @@ def _combinations(
         raise DataError(
             f"The grid has {size:,} combinations, above the {_MOST_COMBINATIONS:,} a sweep takes. Coarsen it."
         )
-    fixed = strategy.parameters
     kept: list[Strategy] = []
     refusal: DataError | None = None
     for choice in itertools.product(*values.values()):
@@ -376,7 +379,7 @@ def _combinations(
         if where is not None and not where(**named):
             continue
         try:
-            kept.append(type(strategy)(**{**fixed, **named}))
+            kept.append(strategy.replaced(**named))
         except DataError as err:
             refusal = refusal or err
     if not kept:
@@ -405,7 +408,7 @@ def _check_memory(combinations: int, accounts: int, bars: int, metrics: int, wor
     allowed = parse_bytes(limit)
     if needed > allowed:
         raise DataError(
-            f"This sweep needs about {needed / 1e6:,.0f} MB ({rows:,} rows, {bars:,} bars), more than "
+            f"This sweep needs about {math.ceil(needed / 1e6):,} MB ({rows:,} rows, {bars:,} bars), more than "
             f"memory_limit={limit!r}. Raise it to at least '{math.ceil(needed / 1e6)}MB', or coarsen the grid."
         )
 

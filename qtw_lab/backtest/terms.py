@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 
+import numpy as np
+
 from qtw_lab.core import DataError, lookup
 from qtw_lab.ledger import Costs, Sizing, Stops
 from qtw_lab.ledger.sizing import CODES
@@ -58,7 +60,7 @@ class Terms:
     def __post_init__(self) -> None:
         lookup(self.execution, EXECUTIONS, "execution")
         for name, value, low in (("cash", self.cash, 0.0), ("leverage", self.leverage, 1.0)):
-            number = isinstance(value, (int, float)) and math.isfinite(value)
+            number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and math.isfinite(value)
             if not number or value < low or value == 0:
                 raise DataError(
                     f"backtest: {name}={value!r} must be a finite number {'above 0' if low == 0 else 'of 1 or more'}."

@@ -255,7 +255,7 @@ def _fields(part: pd.DataFrame, symbol: str, holes: str) -> pd.DataFrame:
         kind = values.dtype
         real = pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind)
         if not real or pd.api.types.is_bool_dtype(kind):
-            sample = next((v for v in values if isinstance(v, str)), values.iloc[0])
+            sample = next((v for v in values if isinstance(v, str) and not _is_number(v)), values.iloc[0])
             raise DataError(
                 f"Column {column!r} of {symbol} holds text or mixed values (such as {str(sample)[:20]!r}), not numbers."
                 " Convert it first, for example with pd.to_numeric."
@@ -266,6 +266,15 @@ def _fields(part: pd.DataFrame, symbol: str, holes: str) -> pd.DataFrame:
     if holes == "drop":
         fields = fields[fields[[f for f in _PRICES if f in fields]].notna().all(axis=1)]
     return fields
+
+
+def _is_number(text: str) -> bool:
+    """Whether a text spells a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _complete(part: pd.DataFrame, symbol: str, adjusted: bool) -> pd.DataFrame:

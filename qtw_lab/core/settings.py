@@ -136,7 +136,7 @@ def secret_from_reference(reference: str) -> SecretStr:
     SetupError
         If the variable is not set.
     """
-    kind, _, name = reference.partition(":")
+    kind, _, name = reference.partition(":") if isinstance(reference, str) else ("", "", "")
     if kind != "env" or not name.isidentifier():
         raise DataError("A secret is passed as env:NAME, the name of an environment variable, never as its value.")
     value = os.environ.get(name)

@@ -68,6 +68,8 @@ class Shelf:
             return Pointer.read(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except PermissionError as err:
+            raise SetupError(f"Cannot read {self.path(key)}: {err.strerror}. Permit reading it.") from err
 
     def load(self, content: str) -> pd.DataFrame:
         """The table of that content; errors as `objects.load`."""

@@ -318,8 +318,9 @@ class Store:
                     )
                 answer: pd.DataFrame = connection.sql(asked[0].query).to_arrow_table().to_pandas()
             except duckdb.Error as err:
+                reason = " ".join(str(err).split())
                 raise DataError(
-                    f"The query cannot be answered: {err}. It may read the view bars, and nothing else."
+                    f"The query cannot be answered: {reason}. It may read the view bars, and nothing else."
                 ) from err
         return answer
 

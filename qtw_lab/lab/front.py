@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 import pandas as pd
 
 from qtw_lab.core import Bars, Clock, Settings, SystemClock, Timeframe, parse_symbols
@@ -16,8 +15,8 @@ from qtw_lab.core.settings import secret_from_reference
 from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
-from qtw_lab.lab import prices
-from qtw_lab.research.trials import Trial, TrialLedger
+from qtw_lab.lab import prices, records
+from qtw_lab.research.trials import TrialLedger
 from qtw_lab.strategies import Strategy, strategy
 
 if TYPE_CHECKING:
@@ -293,9 +292,9 @@ class Lab:
 
         terms = {name: options.pop(name) for name in _TERMS if name in options}
         result = backtest(_chosen(strategy, options), bars, **terms)
-        self._remember(result.strategy, bars, result.terms, [({}, result.stats["sharpe"])])
+        self.trials.add([records.trial_of(result)])
         facts = result.facts(self.trials.count(bars.fingerprint))
-        self.registry.record("backtest", result.strategy.name, facts, _settings_of(result), self._uses(bars))
+        self.registry.record("backtest", result.strategy.name, facts, records.settings_of(result), self._uses(bars))
         return result
 
     def sweep(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
@@ -303,23 +302,8 @@ class Lab:
         from qtw_lab.backtest.sweep import sweep
 
         done = sweep(strategy, bars, **options)
-        sharpe = done.table["sharpe"] if "sharpe" in done.table else pd.Series(float("nan"), index=done.table.index)
-        names = [str(name) for name in done.table.index.names]
-        rows = [
-            (dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True)), float(value))
-            for key, value in sharpe.items()
-        ]
-        self._remember(done.strategy, bars, done.terms, rows)
+        self.trials.add(records.trials_of(done))
         return done
-
-    def _remember(
-        self, chosen: Strategy, bars: Bars, terms: Any, rows: Iterable[tuple[Mapping[str, Any], float]]
-    ) -> None:
-        fixed = {**chosen.parameters, "terms": _spelled(asdict(terms))}
-        single = {"symbol": bars.symbols[0]} if len(bars.symbols) == 1 and chosen.scope == "symbol" else {}
-        self.trials.add(
-            Trial(bars.fingerprint, chosen.name, {**fixed, **single, **varied}, sharpe) for varied, sharpe in rows
-        )
 
     # Runs
 
@@ -426,7 +410,7 @@ class Lab:
         first = _chosen(strategy, options)
 
         def trial(values: Mapping[str, Any]) -> tuple[Result, int]:
-            return self.backtest(_varied(first, values), bars, **terms), self.trials.count(bars.fingerprint)
+            return self.backtest(first.replaced(**values), bars, **terms), self.trials.count(bars.fingerprint)
 
         return explore(first, trial)
 
@@ -442,32 +426,4 @@ def _chosen(strategy_: str | Strategy | type[Strategy], parameters: Mapping[str,
     if isinstance(strategy_, str):
         return strategy(strategy_, **parameters)
     found = resolve(strategy_)
-    return _varied(found, parameters) if parameters else found
-
-
-def _varied(strategy_: Strategy, parameters: Mapping[str, Any]) -> Strategy:
-    """The strategy with some parameters replaced; the others as they are held, which may differ from their JSON."""
-    held = {name: getattr(strategy_, name) for name in type(strategy_).declared()}
-    return type(strategy_)(**{**held, **parameters})
-
-
-def _settings_of(result: Result) -> dict[str, Any]:
-    t = result.terms
-    return {
-        "strategy": result.strategy.name, "parameters": _json_ready(result.strategy.parameters),
-        "symbols": list(result.bars.symbols), "costs": t.costs.describe(), "sizing": repr(t.sizing),
-        "execution": t.execution, "cash": float(t.cash), "stops": repr(t.stops), "leverage": float(t.leverage),
-        "order_hash": result.order_hash,
-    }  # fmt: skip
-
-
-def _spelled(terms: Any) -> Any:
-    """The same terms in one spelling: 10 and 10.0 basis points are one configuration."""
-    if isinstance(terms, dict):
-        return {name: _spelled(value) for name, value in terms.items()}
-    return float(terms) if isinstance(terms, (int, np.number)) else terms
-
-
-def _json_ready(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    plain = (int, float, str, bool, list, dict, type(None))
-    return {name: value if isinstance(value, plain) else repr(value) for name, value in parameters.items()}
+    return found.replaced(**parameters) if parameters else found

@@ -210,7 +210,7 @@ def _load(notebook: Path) -> Any:
     """The notebook in the current format."""
     nbformat = need("nbformat", _EXTRA)
     if not notebook.is_file():
-        raise DataError(f"There is no notebook {notebook}.")
+        raise DataError(f"There is no notebook {notebook}. Check the path; ours lie in the folder notebooks/.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old notebooks lack cell ids; nbformat adds them and says so

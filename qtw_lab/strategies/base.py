@@ -280,6 +280,16 @@ class Strategy:
                 raise DataError(f"{self.name} gave {worst:g}, beyond its stated exposure of {self.exposure:g}.")
         return np.where(np.isnan(prices.close), np.nan, decisions)
 
+    def replaced(self, **changes: Any) -> Self:
+        """The strategy with some parameters replaced, checked like any other.
+
+        Raises
+        ------
+        DataError
+            If a parameter is not known or its value does not fit.
+        """
+        return type(self)(**{**self._held(), **changes})
+
     def with_columns(self, columns: Mapping[str, npt.NDArray[Any]]) -> Self:
         """The strategy with some parameters replaced by arrays of shape (K,), one entry a column of the result.
 

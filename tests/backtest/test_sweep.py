@@ -58,6 +58,14 @@ def test_a_universe_strategy_is_swept_over_all_symbols_in_one_account(name):
         assert s.table.loc[key, "total_return"] == s.result(key).stats["total_return"]
 
 
+def test_a_blend_is_swept_with_its_members_kept(bars):
+    blend = qtw.strategies.Blend(members=(qtw.strategies.SmaCross(), qtw.strategies.EmaCross()))
+    s = qtw.sweep(blend, bars, grid={"target_volatility": [0.1, 0.2]})
+    result = s.result((0.2,))
+    assert result.strategy == blend.replaced(target_volatility=0.2)
+    assert s.table["total_return"].iloc[1] == result.stats["total_return"]
+
+
 def test_a_late_listing_is_measured_from_its_own_first_bar():
     s = qtw.sweep("sma_cross", LAB.bars(["AAPL", "FB"], start="2011-01-01"), grid={"fast": [5], "slow": [20, 30]})
     for key in s.table.index:
