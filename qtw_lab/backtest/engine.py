@@ -56,8 +56,9 @@ def backtest(
         Protective exits.
     leverage : float
         Buying power as a multiple of equity. Proceeds of short sales count as cash.
-    engine : {"kernel", "vectorbt"}
-        Which implementation runs. "vectorbt" is a second opinion for the settings both know.
+    engine : {"kernel", "reference", "vectorbt"}
+        Which implementation runs. "reference" is a slow engine in plain Python, written from the rules alone, to check
+        any result against; "vectorbt" is a stranger's opinion for the settings both know.
 
     Returns
     -------
@@ -154,6 +155,12 @@ def _run_kernel(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatAr
     )  # fmt: skip
 
 
+def _run_reference(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
+    from qtw_lab.backtest.reference import run
+
+    return run(strategy, bars, terms, decisions)
+
+
 def _run_vectorbt(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
     from qtw_lab.backtest.vectorbt_engine import run
 
@@ -162,5 +169,6 @@ def _run_vectorbt(strategy: Strategy, bars: Bars, terms: Terms, decisions: Float
 
 _ENGINES: Final[Mapping[str, Callable[[Strategy, Bars, Terms, FloatArray], Result]]] = {
     "kernel": _run_kernel,
+    "reference": _run_reference,
     "vectorbt": _run_vectorbt,
 }

@@ -9,7 +9,8 @@ Order of events in a bar:
 5. The account is marked at the close (at the last known price where a symbol has no bar).
 
 Orders of one moment are sized on the equity of that moment; sells fill before buys, each in symbol order; buys
-that exceed the buying power are scaled down together. An order whose symbol has no bar waits for its next bar.
+that exceed the buying power are scaled down together. An order whose symbol has no bar waits for its next bar. While
+equity is zero or below, orders only close.
 """
 
 from __future__ import annotations
@@ -225,8 +226,9 @@ def _fill_wanted(  # noqa: C901, PLR0912, PLR0913, PLR0917  (sells, then buys, o
         paid = price * (1.0 + _move(t, j, quantity, volatility, volume, rules))
         cover = min(quantity, max(-held[j], 0.0))
         power = max(book[0] + (rules.leverage - 1.0) * worth, 0.0) - cover * paid
-        quantity = cover + min((quantity - cover) * scale, _affordable(power, paid, rules))
-        if quantity * price > DUST * worth or cover > 0.0:
+        beyond = min((quantity - cover) * scale, _affordable(power, paid, rules))
+        quantity = cover + (beyond if beyond * price > DUST * worth else 0.0)
+        if quantity > 0.0:
             _trade(t, j, quantity, paid, price, reason, held, average, best, rules, book, orders)
 
 
@@ -235,6 +237,8 @@ def _quantity(wanted: float, price: float, held: float, worth: float, symbols: i
     """Signed shares to trade so that the holding becomes what is wanted."""
     if wanted == 0.0:
         return -held
+    if worth <= 0.0:
+        return 0.0
     if rules.weights:
         value = wanted * worth
         if abs(value - held * price) <= rules.band * worth:

@@ -109,7 +109,7 @@ def commission(amount: float, quantity: float, bps: float, per_share: float, min
 def adverse_move(
     spread_bps: float, slippage_bps: float, impact: float, volatility: float, share_of_volume: float
 ) -> float:
-    """By which fraction of the price a fill is worse than the quoted price.
+    """By which fraction of the price a fill is worse than the quoted price; at most all of it.
 
     Parameters
     ----------
@@ -130,7 +130,7 @@ def adverse_move(
     move = (0.5 * spread_bps + slippage_bps) * 1e-4
     if impact > 0.0 and volatility > 0.0 and share_of_volume > 0.0:
         move += impact * volatility * math.sqrt(share_of_volume)
-    return move
+    return min(move, 1.0)
 
 
 def carry(cash: float, short_value: float, seconds: float, borrow_bps: float, margin_rate: float) -> float:

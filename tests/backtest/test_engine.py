@@ -250,6 +250,13 @@ def test_ruin_closes_everything_and_ends_trading(bars_of, told):
     assert any("ruined" in note for note in result.notes)
 
 
+def test_an_account_below_zero_only_closes(bars_of, told):
+    bars = bars_of(X={"open": [100, 100, 400, 100], "close": [100] * 4}, Y=[10.0] * 4)
+    # At the open of bar 2 the short in X has eaten the account: equity is 1000 - 5 x 300 = -500, and nothing is bought.
+    result = qtw.backtest(told([-1, 0], [-1, 1], [0, 1], [0, 1]), bars, cash=1000.0)
+    assert result.orders[["symbol", "side"]].to_numpy().tolist() == [["X", "sell"], ["X", "buy"]]
+
+
 @pytest.mark.parametrize(
     ("change", "match"),
     [

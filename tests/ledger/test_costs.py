@@ -167,3 +167,7 @@ def test_two_spans_cost_what_one_of_their_length_costs(cash, short, first, secon
     assert carry(cash, short, first, 50.0, 0.05) + carry(cash, short, second, 50.0, 0.05) == pytest.approx(
         whole, rel=1e-9
     )
+
+
+def test_a_fill_is_at_most_the_whole_price_worse():
+    assert adverse_move(0.0, 0.0, 5.0, 1.0, 4.0) == 1.0
