@@ -54,7 +54,7 @@ test: $(READY) system lint ## everything CI runs: lint, all tests but the slow o
 	  --nbval-cell-timeout=120 -n $(JOBS) --dist loadscope notebooks)
 
 test-full: $(READY) system lint ## as test, with the slow cases too
-	$(BIN)/pytest -q -n $(JOBS) --dist loadscope
+	$(BIN)/pytest -q --hypothesis-profile=search -n $(JOBS) --dist loadscope
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks)
 

@@ -5,8 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from qtw_lab.core import Bars
+
+#: The same cases every time, so that a red run is a change and not a draw; `make test-full` searches fresh ones.
+settings.register_profile("steady", derandomize=True)
+settings.register_profile("search")
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as some
 
 from qtw_lab.core import DataError
@@ -58,10 +58,21 @@ def settings_of(draw, kind):
             some.lists(some.sampled_from(sorted(set(STRATEGIES) - {"blend", "pairs"})), min_size=1, max_size=3)
         )
         values["members"] = tuple(draw(settings_of(STRATEGIES[name])) for name in chosen)
-    try:
-        return kind(**values)
-    except DataError:
-        assume(condition=False)
+    for ordered in (values, in_order(values), in_order(values, falling=True)):
+        try:
+            return kind(**ordered)
+        except DataError:
+            continue  # parameters that have to rise, or fall, in the order of their declaration
+    return reject()
+
+
+def in_order(values, *, falling=False):
+    """The same values with the whole numbers among them sorted, and the fractions among them."""
+    arranged = dict(values)
+    for kind in (int, float):
+        names = [name for name, value in values.items() if type(value) is kind]
+        arranged |= zip(names, sorted((values[name] for name in names), reverse=falling), strict=True)
+    return arranged
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
