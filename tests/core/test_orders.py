@@ -28,7 +28,22 @@ def order(**changes) -> Order:
         {"type": "limit", "limit_price": 100.0},
         {"type": "stop", "stop_price": 99.0},
         {"type": "stop_limit", "stop_price": 99.0, "limit_price": 98.5},
+        {"type": "trailing_stop", "trail_price": 5.0},
+        {"type": "trailing_stop", "trail_percent": 99.9},
+        *({"time_in_force": life} for life in ("gtc", "day", "ioc", "fok", "opg", "cls")),
+        {"type": "limit", "limit_price": 100.0, "time_in_force": "cls"},
+        {"type": "stop", "stop_price": 99.0, "time_in_force": "day"},
+        {"good_for": 1},
+        {"good_for": None, "time_in_force": "day"},
+        {"take_profit": 110.0, "stop_loss": 90.0},
+        {"side": "sell", "take_profit": 90.0, "stop_loss": 110.0},
+        {"take_profit": 110.0},
+        {"stop_loss": 90.0},
+        {"take_profit": 3.0, "stop_loss": 0.99, "legs_relative": True},
+        {"side": "sell", "take_profit": 0.99, "stop_loss": 3.0, "legs_relative": True},
+        {"oco": "exit"},
     ],
+    ids=str,
 )
 def test_an_order_that_says_all_it_needs_is_taken(changes):
     assert order(**changes).symbol == "X"
@@ -50,7 +65,34 @@ def test_an_order_that_says_all_it_needs_is_taken(changes):
         ({"type": "limit", "limit_price": -1.0}, "positive limit_price, not -1.0"),
         ({"type": "limit", "limit_price": math.nan}, "positive limit_price, not nan"),
         ({"type": "limit", "limit_price": "100"}, "positive limit_price, not '100'"),
+        ({"type": "trailing_stop"}, "either trail_price .* or trail_percent .* not trail_price=None and trail_percent"),
+        ({"type": "trailing_stop", "trail_price": 5.0, "trail_percent": 5.0}, "trail_price=5.0 and trail_percent=5.0"),
+        ({"type": "trailing_stop", "trail_price": 0.0}, "trail_price=0.0"),
+        ({"type": "trailing_stop", "trail_price": math.inf}, "trail_price=inf"),
+        ({"type": "trailing_stop", "trail_percent": 100}, r"\(above 0, below 100\)"),
+        ({"type": "trailing_stop", "trail_percent": -1}, "trail_percent=-1"),
+        ({"type": "trailing_stop", "trail_percent": True}, "trail_percent=True"),
+        ({"trail_price": 5.0}, "A market order for X does not trail; use type='trailing_stop'"),
+        ({"type": "stop", "stop_price": 9.0, "trail_percent": 5.0}, "A stop order for X does not trail"),
+        ({"time_in_force": "GTC"}, "'GTC' is not known; use one of gtc, day, ioc, fok, opg, cls"),
+        ({"time_in_force": None}, "not known"),
+        ({"good_for": 0}, "good_for=0 must be a whole number of bars of at least 1, or None"),
+        ({"good_for": -2}, "good_for=-2"),
+        ({"good_for": 2.0}, "good_for=2.0"),
+        ({"good_for": True}, "good_for=True"),
+        ({"good_for": "3"}, "good_for='3'"),
+        ({"good_for": 3, "time_in_force": "day"}, "good_for=3 is for 'gtc' orders; this one is 'day'"),
+        ({"take_profit": 0.0}, "take_profit=0.0 for X must be a positive, finite number"),
+        ({"stop_loss": -1}, "stop_loss=-1 for X"),
+        ({"stop_loss": math.nan}, "stop_loss=nan"),
+        ({"take_profit": "110"}, "take_profit='110'"),
+        ({"stop_loss": 1.0, "legs_relative": True}, "a fraction of 1.0 below the fill is no price"),
+        ({"side": "sell", "take_profit": 1.5, "legs_relative": True}, "a fraction of 1.5 below the fill"),
+        ({"take_profit": 90.0, "stop_loss": 110.0}, "wrong sides of each other for a buy"),
+        ({"side": "sell", "take_profit": 110.0, "stop_loss": 90.0}, "wrong sides of each other for a sell"),
+        ({"take_profit": 100.0, "stop_loss": 100.0}, "wrong sides"),
     ],
+    ids=str,
 )
 def test_an_order_that_lacks_something_is_refused(changes, words):
     with pytest.raises(DataError, match=words):
@@ -61,6 +103,34 @@ def test_an_order_that_lacks_something_is_refused(changes, words):
 def test_a_quantity_is_positive_and_finite(quantity):
     with pytest.raises(DataError, match="positive, finite"):
         order(quantity=quantity)
+
+
+@pytest.mark.parametrize("life", ["ioc", "fok", "opg", "cls"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "stop", "stop_price": 99.0},
+        {"type": "stop_limit", "stop_price": 99.0, "limit_price": 98.5},
+        {"type": "trailing_stop", "trail_price": 1.0},
+    ],
+    ids=lambda changes: changes["type"],
+)
+def test_an_order_that_waits_for_a_stop_cannot_live_at_once_only(changes, life):
+    with pytest.raises(DataError, match=f"A {changes['type']} order for X cannot be '{life}': only market and limit"):
+        order(time_in_force=life, **changes)
+
+
+def test_an_order_is_at_the_market_until_cancelled_without_legs_or_group_unless_it_says_so():
+    plain = order()
+    assert (plain.type, plain.time_in_force, plain.reason) == ("market", "gtc", "signal")
+    others = ("good_for", "trail_price", "trail_percent", "take_profit", "stop_loss", "oco")
+    assert [getattr(plain, name) for name in others] == [None] * len(others)
+    assert not plain.legs_relative
+
+
+@pytest.mark.parametrize("count", [np.int64(3), np.int32(1)])
+def test_a_count_of_bars_may_come_from_numpy_as_a_quantity_may(count):
+    assert order(good_for=count).good_for == count
 
 
 def test_orders_fills_and_positions_are_frozen():
