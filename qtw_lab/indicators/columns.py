@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from qtw_lab.core import DataError
 from qtw_lab.indicators.compiled import compiled
+from qtw_lab.indicators.memo import in_use
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -55,14 +56,19 @@ def compute(
     DataError
         If an input is not numeric, is infinite somewhere or has another shape, or a parameter does not fit.
     """
-    values = stacked(inputs)
     settings = {name: whole(name, value) for name, value in parameters.items()}
     lengths = {value.size for value in settings.values() if value.ndim}
     flat = not lengths and all(np.ndim(value) == 1 for value in inputs.values())
+    memo = in_use()
+    series = None if memo is None else _series(inputs)
+    if memo is not None and series is not None:
+        width = _width(1, lengths, settings)
+        table = _table(settings, width)
+        out = memo.taken(kernel, series, table, outputs, lambda t: _filled(kernel, stacked(inputs), t, outputs))
+        return tuple(result[0] if flat else result.T for result in out)
+    values = stacked(inputs)
     width = _width(values.shape[1], lengths, settings)
-    table = np.empty((len(settings), width), dtype=np.int64)
-    for row, value in zip(table, settings.values(), strict=True):
-        row[:] = value
+    table = _table(settings, width)
     inverse = None
     if values.shape[1] == 1 and width > 1:
         distinct, places = np.unique(table, axis=1, return_inverse=True)
@@ -72,6 +78,22 @@ def compute(
     if inverse is not None:
         out = out[:, inverse]
     return tuple(result[0] if flat else result.T for result in out)
+
+
+def _table(settings: Mapping[str, IntArray], width: int) -> IntArray:
+    """The parameters of each column, (P, J)."""
+    table = np.empty((len(settings), width), dtype=np.int64)
+    for row, value in zip(table, settings.values(), strict=True):
+        row[:] = value
+    return table
+
+
+def _series(inputs: Mapping[str, npt.ArrayLike]) -> list[FloatArray] | None:
+    """The inputs if each is an array of float64 that holds one column, as a `Memo` takes them."""
+    arrays = [value for value in inputs.values() if isinstance(value, np.ndarray) and value.dtype == np.float64]
+    single = [array for array in arrays if array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)]
+    same = len({array.shape[0] for array in single}) == 1
+    return single if same and len(single) == len(inputs) else None
 
 
 def _filled(kernel: Kernel, values: FloatArray, table: IntArray, outputs: int) -> FloatArray:
@@ -142,6 +164,8 @@ def whole(name: str, value: Window) -> IntArray:
         If it is not a whole number of at least 1, or an array of such.
     """
     array = np.asarray(value)
+    if array.dtype == np.int64 and array.ndim == 1 and array.size and int(array.min()) >= 1:
+        return array  # the columns of a sweep: nothing to convert
     fits = array.dtype.kind in "iuf" and array.ndim <= 1 and array.size > 0
     if not fits or not np.isfinite(array).all() or (array != np.floor(array)).any() or (array < 1).any():
         raise DataError(f"{name}={value!r} must be a whole number of at least 1, or an array (K,) of such numbers.")

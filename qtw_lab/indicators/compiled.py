@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import TypeVar, cast
 
 import numba
+
+#: What Numba looks for when it first compiles, to know whether SciPy's matrix products are there.
+_ASKED_FOR = "scipy.linalg.cython_blas"
+
+# Looking for it imports all of scipy.linalg, a tenth of a first backtest's time; no kernel here multiplies matrices.
+# While Numba's module is loaded the answer is no; code that does multiply matrices asks again when it is compiled.
+if _ASKED_FOR not in sys.modules:
+    sys.modules[_ASKED_FOR] = None  # type: ignore[assignment]  # how Python marks a module that is not to be found
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        del sys.modules[_ASKED_FOR]
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -16,10 +16,12 @@ from qtw_lab.strategies.cross_sectional_momentum import CrossSectionalMomentum
 from qtw_lab.strategies.donchian_breakout import DonchianBreakout
 from qtw_lab.strategies.ema_cross import EmaCross
 from qtw_lab.strategies.macd import Macd
+from qtw_lab.strategies.order_list import OrderList
 from qtw_lab.strategies.pairs import Pairs
 from qtw_lab.strategies.rsi_reversion import RsiReversion
 from qtw_lab.strategies.sma_cross import SmaCross
 from qtw_lab.strategies.time_series_momentum import TimeSeriesMomentum
+from qtw_lab.strategies.timeframes import Slower, memory_of, slower, warmup_of
 from qtw_lab.strategies.volatility_trend import VolatilityTrend
 
 #: Every strategy of the house by name.
@@ -78,7 +80,29 @@ def _member(given: Any) -> Any:
 
 
 __all__ = [
-    "STRATEGIES", "Blend", "BollingerReversion", "BuyAndHold", "ContractReport", "CrossSectionalMomentum",
-    "DonchianBreakout", "EmaCross", "Finding", "Macd", "Pairs", "Panel", "RsiReversion", "SmaCross", "Strategy",
-    "TimeSeriesMomentum", "VolatilityTrend", "check", "param", "strategy",
+    "STRATEGIES",
+    "Blend",
+    "BollingerReversion",
+    "BuyAndHold",
+    "ContractReport",
+    "CrossSectionalMomentum",
+    "DonchianBreakout",
+    "EmaCross",
+    "Finding",
+    "Macd",
+    "OrderList",
+    "Pairs",
+    "Panel",
+    "RsiReversion",
+    "Slower",
+    "SmaCross",
+    "Strategy",
+    "TimeSeriesMomentum",
+    "VolatilityTrend",
+    "check",
+    "memory_of",
+    "param",
+    "slower",
+    "strategy",
+    "warmup_of",
 ]  # fmt: skip

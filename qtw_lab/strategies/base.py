@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from qtw_lab.core import Bars, DataError
 from qtw_lab.core.lookup import lookup
+from qtw_lab.indicators.compiled import compiled
 
 FloatArray = npt.NDArray[np.float64]
 TimeArray = npt.NDArray[np.int64]
@@ -258,8 +259,16 @@ class Strategy:
             raise DataError(f"{self.name} must define exactly one of signals(self, prices) and weights(self, prices).")
         return "signals" if has["signals"] else "weights"
 
-    def decide(self, prices: Panel) -> FloatArray:
+    def decide(self, prices: Panel, *, copied: bool = True) -> FloatArray:
         """The strategy's signals or weights as checked float64 (T, K); the engine and the tests call this.
+
+        Parameters
+        ----------
+        prices : Panel
+            What the strategy sees.
+        copied : bool
+            Whether the answer is an array of its own. If not, it may be the one the strategy gave, and must only be
+            read, before the strategy is asked again.
 
         Raises
         ------
@@ -267,18 +276,26 @@ class Strategy:
             If the result has the wrong shape, is infinite, or goes beyond `exposure`.
         """
         raw = self.signals(prices) if self.kind == "signals" else self.weights(prices)
-        decisions = np.array(raw, dtype=np.float64)
+        given = np.asarray(raw, dtype=np.float64)
         rows = prices.close.shape[0]
         width = max(prices.close.shape[1], self._width())
-        if decisions.shape != (rows, width):
+        if given.shape != (rows, width):
             raise DataError(
-                f"{self.name} gave an array of shape {decisions.shape} for prices that call for ({rows}, {width})."
+                f"{self.name} gave an array of shape {given.shape} for prices that call for ({rows}, {width})."
             )
-        with np.errstate(invalid="ignore"):
-            if (np.abs(decisions) > self.exposure + 1e-12).any():
-                worst = float(np.nanmax(np.abs(decisions)))
-                raise DataError(f"{self.name} gave {worst:g}, beyond its stated exposure of {self.exposure:g}.")
-        return np.where(np.isnan(prices.close), np.nan, decisions)
+        limits = np.broadcast_to(np.asarray(self.exposure, dtype=np.float64) + 1e-12, (width,))
+        if prices.close.shape[1] == 1:
+            decisions, beyond = _by_columns(given, prices.close, limits, copied=copied)
+        else:
+            with np.errstate(invalid="ignore"):
+                beyond = bool((np.abs(given) > limits).any())
+            decisions = np.where(np.isnan(prices.close), np.nan, given)
+        if beyond:
+            sizes = np.where(np.isnan(given), 0.0, np.abs(given))
+            k = int((sizes.max(axis=0) - limits).argmax())
+            stated = float(np.broadcast_to(self.exposure, (width,))[k])
+            raise DataError(f"{self.name} gave {sizes[:, k].max():g}, beyond its stated exposure of {stated:g}.")
+        return decisions
 
     def replaced(self, **changes: Any) -> Self:
         """The strategy with some parameters replaced, checked like any other.
@@ -311,6 +328,37 @@ class Strategy:
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}={value!r}" for name, value in self._held().items())
         return f"{type(self).__name__}({inside})"
+
+
+def _by_columns(given: FloatArray, close: FloatArray, limits: FloatArray, *, copied: bool) -> tuple[FloatArray, bool]:
+    """Decisions (T, K) with NaN where there is no close, stored by column; and whether one is beyond its limit."""
+    columns = np.ascontiguousarray(given.T)
+    fresh = copied or bool(np.isnan(close).any())
+    out = np.empty(columns.shape if fresh else (0, 0))
+    beyond = _copy(_fixed(columns), _fixed(close[:, 0]), _fixed(limits), out)
+    return (out if fresh else columns).T, beyond > 0
+
+
+def _fixed(array: FloatArray) -> FloatArray:
+    """A contiguous view to read only: compiled functions then see one kind of array and are compiled once."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+@compiled
+def _copy(given: FloatArray, close: FloatArray, limits: FloatArray, out: FloatArray) -> int:
+    """Copy columns with NaN where there is no close, unless there is no room; how many are larger than their limit."""
+    beyond = 0
+    for k in range(given.shape[0]):
+        column, limit = given[k], limits[k]
+        for t in range(column.shape[0]):
+            beyond += (column[t] > limit) | (column[t] < -limit)
+        if out.shape[0] > 0:
+            row = out[k]
+            for t in range(column.shape[0]):
+                row[t] = column[t] if close[t] == close[t] else np.nan  # NaN alone differs from itself
+    return beyond
 
 
 def _fitting(owner: type[Strategy], entry: dataclasses.Field[Any], value: Any) -> Any:

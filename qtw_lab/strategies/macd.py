@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qtw_lab import indicators as ind
 from qtw_lab.core import DataError
 from qtw_lab.strategies.base import FloatArray, Panel, Strategy, param
@@ -37,7 +39,7 @@ class Macd(Strategy):
 
     def check(self) -> None:
         """Refuse a fast span that is not the shorter one."""
-        if self.fast >= self.slow:
+        if np.any(self.fast >= self.slow):  # a sweep asks for whole columns at once
             raise DataError(f"{self.name}: fast={self.fast} must be below slow={self.slow}.")
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qtw_lab import indicators as ind
 from qtw_lab.core import DataError
 from qtw_lab.strategies.base import FloatArray, Panel, Strategy, param
@@ -40,7 +42,7 @@ class RsiReversion(Strategy):
 
     def check(self) -> None:
         """Refuse levels out of order."""
-        if not self.low < self.exit < self.high:
+        if np.any(self.low >= self.exit) or np.any(self.exit >= self.high):  # a sweep asks for whole columns at once
             raise DataError(
                 f"{self.name}: low={self.low:g}, exit={self.exit:g} and high={self.high:g} must rise in this order."
             )
