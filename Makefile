@@ -8,7 +8,7 @@ JOBS ?= 2
 MAKEFLAGS += --no-builtin-rules
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := backtest live dashboards dev
+EXTRAS := backtest search dask live dashboards dev
 
 # Rooms whose tests start no kernel, browser or server: quick enough to run before every commit.
 QUICK := $(wildcard $(addprefix tests/,house core indicators stats ledger strategies contracts backtest data))
@@ -58,8 +58,8 @@ test-full: $(READY) system lint ## as test, with the slow cases too
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks)
 
-bench: $(READY) ## run the benchmarks and print their figures
-	@for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+bench: $(READY) ## measure against vectorbt, backtesting.py and backtrader; figures to docs/benchmarks.md
+	@$(BIN)/python tests/benchmarks/run.py --docs $(BENCH_FLAGS)
 
 notebooks: $(READY) ## execute every notebook into artifacts/notebooks
 	$(BIN)/jupyter nbconvert --to notebook --execute --output-dir artifacts/notebooks $(NOTEBOOKS)
@@ -74,5 +74,5 @@ derive: $(READY) ## write environment.yml and binder/environment.yml from pyproj
 
 clean: ## remove caches and build leftovers; .venv and artifacts stay
 	rm -rf build dist htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find . -path ./$(VENV) -prune -o -path ./artifacts -prune -o \
+	find . -path ./$(VENV) -prune -o -path ./.venv-bench -prune -o -path ./artifacts -prune -o \
 	  \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -exec rm -rf {} +

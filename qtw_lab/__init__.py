@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qtw_lab import indicators as indicators
     from qtw_lab import stats as stats
     from qtw_lab import strategies as strategies
+    from qtw_lab.backtest.actions import Actions as Actions
     from qtw_lab.backtest.engine import backtest as backtest
     from qtw_lab.backtest.result import Result as Result
     from qtw_lab.backtest.sweep import Sweep as Sweep
@@ -24,26 +25,32 @@ if TYPE_CHECKING:
     from qtw_lab.core import Fact as Fact
     from qtw_lab.core import Facts as Facts
     from qtw_lab.core import LabError as LabError
+    from qtw_lab.core import Order as Order
     from qtw_lab.core import RunError as RunError
     from qtw_lab.core import Settings as Settings
     from qtw_lab.core import SetupError as SetupError
     from qtw_lab.core import Timeframe as Timeframe
     from qtw_lab.core import VenueError as VenueError
     from qtw_lab.lab import Lab as Lab
+    from qtw_lab.ledger import Account as Account
     from qtw_lab.ledger import Costs as Costs
+    from qtw_lab.ledger import Entry as Entry
     from qtw_lab.ledger import Sizing as Sizing
     from qtw_lab.ledger import Stops as Stops
     from qtw_lab.strategies.base import Panel as Panel
     from qtw_lab.strategies.base import Strategy as Strategy
     from qtw_lab.strategies.base import param as param
+    from qtw_lab.strategies.order_list import OrderList as OrderList
 
 #: Public name -> the room it is fetched from; a name equal to its room's last part is the room itself.
 _HOMES = {
     "Bars": "core", "DataError": "core", "Fact": "core", "Facts": "core", "LabError": "core", "RunError": "core",
     "Settings": "core", "SetupError": "core", "Timeframe": "core", "VenueError": "core",
+    "Order": "core", "Account": "ledger", "Entry": "ledger",
     "Costs": "ledger", "Sizing": "ledger", "Stops": "ledger",
-    "Panel": "strategies.base", "Strategy": "strategies.base", "param": "strategies.base",
-    "Result": "backtest.result", "Sweep": "backtest.sweep", "sweep": "backtest.sweep",
+    "OrderList": "strategies.order_list", "Panel": "strategies.base", "Strategy": "strategies.base",
+    "param": "strategies.base",
+    "Actions": "backtest.actions", "Result": "backtest.result", "Sweep": "backtest.sweep", "sweep": "backtest.sweep",
     "Lab": "lab",
     "backtest": "backtest", "data": "data", "indicators": "indicators", "stats": "stats", "strategies": "strategies",
 }  # fmt: skip

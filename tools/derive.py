@@ -44,12 +44,12 @@ TARGETS = (
     Target(
         "environment.yml",
         "For conda users: conda env create -f environment.yml && conda activate qtw-lab && pip install --no-deps -e .",
-        ("backtest", "live", "dashboards", "dev"),
+        ("backtest", "search", "dask", "live", "dashboards", "dev"),
     ),
     Target(
         "binder/environment.yml",
         "For Binder; binder/postBuild installs the project itself.",
-        ("backtest", "live", "dashboards"),
+        ("backtest", "search", "dask", "live", "dashboards"),
     ),
 )
 

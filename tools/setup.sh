@@ -59,6 +59,9 @@ echo "Installing the locked set into $venv (a few minutes the first time)"
 install -r requirements.lock || fail "the locked packages could not be installed; the lines above say why. Check the network and free disk space (about 2 GB), then run make setup again"
 install --no-deps --no-build-isolation -e . || fail "the project itself could not be installed; the lines above say why"
 
+# What is compiled now no later process has to wait for.
+"$inside" -m qtw_lab.backtest.warm || echo "The simulation could not be compiled ahead; its first use will take longer."
+
 # JupyterLab asks a server on the internet for news unless told otherwise.
 settings="$venv/share/jupyter/lab/settings"
 mkdir -p "$settings"

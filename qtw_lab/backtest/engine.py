@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from qtw_lab.backtest.case import Agreement, Carry, Case
 from qtw_lab.backtest.market import Market
+from qtw_lab.backtest.rules import ORDER_COLUMNS
 from qtw_lab.backtest.terms import Terms
-from qtw_lab.core import Bars, DataError, lookup
-from qtw_lab.ledger import Costs, Sizing, Stops
+from qtw_lab.core import Bars, DataError, Order, lookup
+from qtw_lab.ledger import Account, Costs, Entry, Sizing, Stops
 from qtw_lab.strategies import Panel, Strategy
 from qtw_lab.strategies import strategy as strategy_by_name
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from qtw_lab.backtest.actions import Actions
     from qtw_lab.backtest.result import Result
 
-FloatArray = npt.NDArray[np.float64]
 
-
-def backtest(
+def backtest(  # noqa: PLR0913  (the public interface; all but two are keyword-only)
     strategy: Strategy | type[Strategy] | str,
     bars: Bars,
     *,
@@ -31,12 +34,19 @@ def backtest(
     cash: float = 100_000.0,
     stops: Stops | None = None,
     leverage: float = 1.0,
+    account: Account | None = None,
+    entry: Entry | None = None,
+    participation: float = 0.0,
+    orders: Sequence[Order] = (),
+    actions: Actions | None = None,
+    vwap: pd.DataFrame | None = None,
+    verify: bool = False,
     engine: str = "kernel",
 ) -> Result:
     """Simulate a strategy on bars: what it decided, what it traded, what it cost and what became of the money.
 
     All symbols share one account. A decision at bar t uses bars up to t; when it fills is set by `execution`. The exact
-    order of events in a bar stands at the head of `qtw_lab.backtest.kernel`.
+    rules, bar by bar and order by order, are the page docs/simulation.md.
 
     Parameters
     ----------
@@ -48,14 +58,30 @@ def backtest(
         None means free trading, and the result says so.
     sizing : Sizing, optional
         Position size for strategies that give signals; all-in by default.
-    execution : {"next_open", "next_close", "same_close"}
-        When orders fill. "same_close" trades at a price the decision already used; the result is stamped optimistic.
+    execution : {"next_open", "next_close", "same_close", "next_typical", "next_vwap"}
+        When and at which price market orders fill. "same_close" trades at a price the decision already used;
+        the result is stamped optimistic.
     cash : float
         Starting cash in account currency.
     stops : Stops, optional
         Protective exits.
     leverage : float
-        Buying power as a multiple of equity. Proceeds of short sales count as cash.
+        Buying power as a multiple of equity: short for ``account=Account(leverage=...)``.
+    account : Account, optional
+        Margin, shorts, settlement, lots; by default cash, fractions and unlimited shorts.
+    entry : Entry, optional
+        The order that opens a position: market by default, or a limit, stop or stop-limit order that waits.
+    participation : float
+        Most of a bar's volume that its symbol's fills may be, as a fraction; the rest is carried. 0 for no limit.
+    orders : sequence of Order
+        Orders given by hand, traded beside the strategy's (alone: ``backtest(OrderList(orders), bars)``).
+    actions : Actions, optional
+        Splits and dividends, when `bars` are raw prices; the strategy then decides on prices adjusted for them.
+    vwap : pandas.DataFrame, optional
+        Volume-weighted average prices by time and symbol, for ``execution="next_vwap"``.
+    verify : bool
+        Whether to run the case through the reference engine too; the result's `agreement` says how that went. It can be
+        asked for later as well, with ``result.verify()``.
     engine : {"kernel", "reference", "vectorbt"}
         Which implementation runs. "reference" is a slow engine in plain Python, written from the rules alone, to check
         any result against; "vectorbt" is a stranger's opinion for the settings both know.
@@ -81,11 +107,48 @@ def backtest(
     [1100.0, 1100.0, 1200.0, 1100.0]
     """
     chosen = resolve(strategy)
-    terms = Terms.given(costs, sizing, execution, cash, stops, leverage)
-    check_bars(chosen, bars)
-    run = lookup(engine, _ENGINES, "engine")
-    decisions = chosen.decide(Panel.of(bars))
-    return run(chosen, bars, terms, decisions)
+    terms = Terms.given(
+        costs, sizing, execution, cash, stops, leverage, account=account, entry=entry, participation=participation
+    )
+    run = lookup(engine, ENGINES, "engine")
+    result = run(case_of(chosen, bars, terms, orders=orders, actions=actions, vwap=vwap))
+    result = replace(result, again=run, referee=_referee)
+    return result.verify() if verify else result
+
+
+def case_of(
+    strategy: Strategy,
+    bars: Bars,
+    terms: Terms,
+    *,
+    orders: Sequence[Order] = (),
+    actions: Actions | None = None,
+    vwap: pd.DataFrame | None = None,
+) -> Case:
+    """The inputs of one simulation, checked and complete: the strategy has decided.
+
+    Raises
+    ------
+    DataError
+        If the bars are too short or lack something the terms need, or the terms contradict each other.
+    """
+    check_bars(strategy, bars)
+    given = (*getattr(strategy, "orders", ()), *orders)
+    if terms.entry.type != "market" and strategy.kind == "weights":
+        raise DataError(f"{strategy.name} gives weights; entry orders are for strategies that give signals.")
+    events = None if actions is None else actions.for_bars(bars)
+    seen = bars if events is None else events.adjusted(bars)
+    market = Market.of(bars, terms, actions=events, seen=seen, vwap=vwap)
+    panel = Panel.of(seen)
+    decisions = strategy.decide(panel)
+    if not terms.sizing.measured:
+        return Case(strategy, bars, terms, decisions, strategy.kind, market, seen, given)
+    from qtw_lab.backtest.sized import sized
+
+    decisions, kind, sizing = sized(decisions, strategy.kind, terms.sizing, panel)
+    if kind == "weights" and terms.entry.type != "market":
+        raise DataError(f"Sizing.{terms.sizing.rule} follows its target at every bar; entry orders do not fit it.")
+    return Case(strategy, bars, replace(terms, sizing=sizing), decisions, kind, market, seen, given, terms)
 
 
 def resolve(strategy: Strategy | type[Strategy] | str) -> Strategy:
@@ -127,48 +190,48 @@ def check_bars(strategy: Strategy, bars: Bars) -> None:
         )
 
 
-def _run_kernel(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
-    from qtw_lab.backtest.kernel import ORDER_COLUMNS, simulate
+def run_kernel(case: Case) -> Result:
+    """The case through the compiled kernel: once to count the fills, once to write them down."""
+    from qtw_lab.backtest.book import BOOK, BORROW, CASH_INTEREST, DIVIDENDS, FILLS, MARGIN_INTEREST
+    from qtw_lab.backtest.desk import Desk
+    from qtw_lab.backtest.kernel import simulate
     from qtw_lab.backtest.result import Result
 
-    market = Market.of(bars, terms.costs)
-    rules = terms.rules(strategy.kind)
-    equity, cash_path = np.empty(len(bars)), np.empty(len(bars))
-    positions = np.zeros(bars.shape)
-    arrays = (
-        market.open,
-        market.high,
-        market.low,
-        market.close,
-        decisions,
-        market.seconds,
-        market.volatility,
-        market.volume,
-    )
-    nothing = np.empty((0, len(ORDER_COLUMNS)))
-    fills, _, _, _ = simulate(*arrays, rules, equity, np.empty(0), np.empty((0, 0)), nothing)
-    orders = np.empty((fills, len(ORDER_COLUMNS)))
-    _, _, _, holding_costs = simulate(*arrays, rules, equity, cash_path, positions, orders)
+    length, rules, desk = len(case.bars), case.rules, Desk.of(case.bars, case.terms, case.orders)
+    equity, cash_path, book = np.empty(length), np.empty(length), np.empty(BOOK)
+    positions, rows = np.zeros(case.bars.shape), desk.rows.copy()
+    none, nothing, no_orders = np.empty(0), np.empty((0, 0)), np.empty((0, len(ORDER_COLUMNS)))
+    simulate(case.market, case.decisions, rows, desk.spans, rules, book, equity, none, nothing, no_orders)
+    orders, rows = np.empty((int(book[FILLS]), len(ORDER_COLUMNS))), desk.rows.copy()
+    simulate(case.market, case.decisions, rows, desk.spans, rules, book, equity, cash_path, positions, orders)
+    carry = Carry(*(float(book[place]) for place in (BORROW, MARGIN_INTEREST, CASH_INTEREST, DIVIDENDS)))
     return Result.from_arrays(
-        strategy, bars, terms, decisions, equity=equity, cash=cash_path, positions=positions, orders=orders,
-        holding_costs=holding_costs, engine="kernel",
+        case, equity=equity, cash=cash_path, positions=positions, orders=orders, carry=carry,
+        states=desk.states(rows, len(case.orders), case.market), engine="kernel",
     )  # fmt: skip
 
 
-def _run_reference(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
+def _referee(result: Result) -> Agreement:
+    from qtw_lab.backtest.agreement import check
+
+    return check(result)
+
+
+def _run_reference(case: Case) -> Result:
     from qtw_lab.backtest.reference import run
 
-    return run(strategy, bars, terms, decisions)
+    return run(case)
 
 
-def _run_vectorbt(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
+def _run_vectorbt(case: Case) -> Result:
     from qtw_lab.backtest.vectorbt_engine import run
 
-    return run(strategy, bars, terms, decisions)
+    return run(case)
 
 
-_ENGINES: Final[Mapping[str, Callable[[Strategy, Bars, Terms, FloatArray], Result]]] = {
-    "kernel": _run_kernel,
+#: Every implementation that can run a case.
+ENGINES: Final[Mapping[str, Callable[[Case], Result]]] = {
+    "kernel": run_kernel,
     "reference": _run_reference,
     "vectorbt": _run_vectorbt,
 }

@@ -1,250 +1,450 @@
 """A second, slow engine in plain Python, written from the rules alone, that the compiled kernel is checked against.
 
-It shares with the kernel the market's arrays and the cost functions of `ledger`, and no line of the simulation.
+It is the executable form of docs/simulation.md. It shares with the kernel the market's arrays and the money functions
+of `ledger`, and no line of the simulation. What it keeps of each symbol is in `reference_book`, what money allows in
+`reference_money`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.backtest.market import Market
+from qtw_lab.backtest.case import Carry, Case
+from qtw_lab.backtest.reference_book import (
+    ONE_BAR,
+    REASONS,
+    STATES,
+    Fill,
+    Holding,
+    Moment,
+    Remainder,
+    Wish,
+    Working,
+    sign,
+)  # fmt: skip
+from qtw_lab.backtest.reference_money import DUST, Purse
 from qtw_lab.backtest.result import Result
-from qtw_lab.backtest.terms import Terms
-from qtw_lab.core import Bars
 from qtw_lab.ledger import costs
-from qtw_lab.strategies.base import Kind, Strategy
+from qtw_lab.ledger.account import requirement
 
-#: An order worth less than this fraction of equity is rounding noise and is not sent.
-DUST: Final = 1e-9
-
-
-class Fill(NamedTuple):
-    """One trade: bar and symbol by place, signed shares, price paid and quoted, why, and the commission paid."""
-
-    bar: int
-    symbol: int
-    quantity: float
-    price: float
-    quoted: float
-    reason: str
-    commission: float = 0.0
+#: Differences below this fraction of equity are none.
+SAME: Final = 1e-12
 
 
-@dataclass
-class Holding:
-    """All that is known of one symbol: the position, its last price, and what the strategy said of it."""
+class Kept(NamedTuple):
+    """What one symbol's orders can change, kept to follow a second path from the same start."""
 
-    shares: float = 0.0
-    average: float = 0.0
-    best: float = 0.0
-    last: float = 0.0
-    heard: float = 0.0
-    waiting: float | None = None
-    blocked: int = 0
-
-    def book(self, quantity: float, price: float) -> None:
-        """Take a fill: the average is that of adding fills, and an opening or a flip starts average and best anew."""
-        side, after = _sign(self.shares), self.shares + quantity
-        if side == _sign(quantity):
-            self.average = (self.shares * self.average + quantity * price) / after
-        elif _sign(after) != side:
-            self.average = self.best = price
-        self.shares = after
-
-    def hear(self, decision: float, *, always: bool) -> None:
-        """Remember a decision, and let it wait to be filled if it counts and no earlier stop forbids it."""
-        if _sign(decision) != self.blocked:
-            self.blocked = 0
-        if (always or decision != self.heard) and not self.blocked:
-            self.waiting = decision
-        self.heard = decision
+    cash: float
+    unsettled: tuple[tuple[int, float], ...]
+    holding: Holding
+    fills: tuple[Fill, ...]
 
 
-class Account:
+class Account(Purse):
     """The money and the holdings at one time, and the history they leave: fills, and (equity, cash, shares) by bar."""
 
-    def __init__(self, terms: Terms, kind: Kind, market: Market) -> None:
-        self.terms, self.rates, self.kind, self.market = terms, terms.costs, kind, market
-        self.cash, self.holding_costs, self.ruined = float(terms.cash), 0.0, False
-        self.holdings = [Holding() for _ in range(market.close.shape[1])]
-        self.fills: list[Fill] = []
+    def __init__(self, case: Case) -> None:
+        super().__init__(case)
+        self.ruined = False
+        self.borrow = self.margin_interest = self.cash_interest = self.dividends = 0.0
+        for place, order in enumerate(case.orders):
+            starts = int(case.bars.index.searchsorted(order.submitted_at, side="right"))
+            self.holdings[case.bars.symbols.index(order.symbol)].works.append(Working.given(order, place, starts))
         self.path: list[tuple[float, float, list[float]]] = []
 
     def live(self, t: int, decisions: Sequence[float]) -> None:
-        """Bar `t` from its first event to its mark."""
+        """Bar `t` from its first event to its last."""
         opens, closes = self.market.open[t].tolist(), self.market.close[t].tolist()
-        self._pay_for_holding(float(self.market.seconds[t]))  # no span lies before the first bar
+        self._corporate_actions(t)
+        self._pay_for_holding(float(self.market.seconds[t]))
+        self._settle(t)
         if not self.ruined:
-            if self.terms.execution == "next_open":
-                self._fill_waiting(t, opens)
-            self._leave_on_stops(t)
-            if self.terms.execution == "next_close":
-                self._fill_waiting(t, closes)
-            for holding, decision in zip(self.holdings, decisions, strict=True):
+            self._begin(t)
+            self._market_orders(t, ("next_open",), opens)
+            self.equity = self._moment(opens).equity
+            for j in range(len(self.holdings)):
+                self._inside(t, j)
+            if self.market.average.size:
+                self._market_orders(t, ("next_typical", "next_vwap"), self.market.average[t].tolist())
+            self._on_close(t, closes)
+            self._market_orders(t, ("next_close",), closes)
+            for j, decision in enumerate(decisions):
                 if not math.isnan(decision):
-                    holding.hear(decision, always=self.kind == "weights")
-            if self.terms.execution == "same_close":
-                self._fill_waiting(t, closes)
-        self._mark(t, closes)
-
-    def _pay_for_holding(self, seconds: float) -> None:
-        short_value = sum(-h.shares * h.last for h in self.holdings if h.shares < 0)
-        paid = costs.carry(self.cash, short_value, seconds, self.rates.borrow_bps_per_year, self.rates.margin_rate)
-        self.cash, self.holding_costs = self.cash - paid, self.holding_costs + paid
-
-    def _worth(self, prices: Sequence[float]) -> float:
-        pairs = zip(self.holdings, prices, strict=True)
-        return self.cash + sum(h.shares * (h.last if math.isnan(price) else price) for h, price in pairs)
-
-    def _mark(self, t: int, closes: Sequence[float]) -> None:
+                    self._hear(t, j, decision)
+            self._market_orders(t, ("same_close",), closes)
+            self._end_lives(t)
         for holding, close in zip(self.holdings, closes, strict=True):
             holding.last = holding.last if math.isnan(close) else close
-        if not self.ruined and self._worth(closes) <= 0:
-            self.ruined = True
-            for j, holding in enumerate(self.holdings):
-                if holding.shares != 0:
-                    self._trade(Fill(t, j, -holding.shares, holding.last, holding.last, "margin_call"))
-        self.path.append((self._worth(closes), self.cash, [h.shares for h in self.holdings]))
+        if not self.ruined:
+            self._margin(t, closes)
+        self.path.append((self._moment(closes).equity, self.cash, [h.shares for h in self.holdings]))
 
-    def _fill_waiting(self, t: int, prices: Sequence[float]) -> None:
-        """Sells first, then buys, scaled down together to the buying power; a short is covered whatever it costs."""
-        equity = self._worth(prices)
-        orders = list(self._orders(t, prices, equity))
-        for order in [order for order in orders if order.quantity < 0]:
-            self._trade(order)
-        buys = [order for order in orders if order.quantity > 0]
-        total = sum(order.quantity * order.price + self._commission(order.quantity, order.price) for order in buys)
-        scale = min(1.0, self._power(equity) / total) if len(buys) > 1 else 1.0
-        for order in buys:
-            covering = min(order.quantity, max(-self.holdings[order.symbol].shares, 0.0))
-            left = self._affordable(self._power(equity) - covering * order.price, order.price)
-            beyond = min((order.quantity - covering) * scale, left)
-            quantity = covering + (beyond if beyond * order.quoted > DUST * equity else 0.0)
-            if quantity > 0:
-                self._trade(order._replace(quantity=quantity))
+    # Events 1 to 3: what happened since the last bar.
 
-    def _orders(self, t: int, prices: Sequence[float], equity: float) -> Iterator[Fill]:
-        """The waiting orders that have a price at this moment, all sized before any of them fills."""
-        reason = "rebalance" if self.kind == "weights" else "signal"
-        for j, (holding, price) in enumerate(zip(self.holdings, prices, strict=True)):
-            if holding.waiting is None or math.isnan(price):
-                continue
+    def _corporate_actions(self, t: int) -> None:
+        if not self.market.split.size:
+            return
+        pairs = zip(self.market.split[t].tolist(), self.market.dividend[t].tolist(), strict=True)
+        for holding, (ratio, dividend) in zip(self.holdings, pairs, strict=True):
+            if ratio != 1.0:
+                holding.split(ratio, t)
+            self.dividends += holding.shares * dividend
+            self.cash += holding.shares * dividend
+
+    def _pay_for_holding(self, seconds: float) -> None:
+        shorts = sum(-h.shares * h.last for h in self.holdings if h.shares < 0)
+        bearing = self.cash if self.cash < 0 else max(self.cash - shorts, 0.0)
+        paid = costs.interest(bearing, seconds, self.rates.margin_rate, self.rates.cash_rate)
+        fee = costs.borrow_fee(shorts, seconds, self.rates.borrow_bps_per_year)
+        self.borrow += fee
+        self.margin_interest += max(paid, 0.0)
+        self.cash_interest -= min(paid, 0.0)
+        self.cash -= paid + fee
+
+    def _settle(self, t: int) -> None:
+        if t > 0 and self.market.sessions[t] != self.market.sessions[t - 1]:
+            self.session += 1
+            self.unsettled = tuple(pair for pair in self.unsettled if pair[0] > self.session)
+
+    def _begin(self, t: int) -> None:
+        """The bar's volume is what may be traded of it; protective exits that are not finished go first."""
+        cap = self.terms.participation
+        for j, holding in enumerate(self.holdings):
+            volume = float(self.market.traded[t, j]) if cap > 0 else math.inf
+            holding.room = 0.0 if not volume > 0 else cap * volume if cap > 0 else math.inf
+            if holding.leaving and self._has_bar(t, j):
+                self._leave(t, j, float(self.market.open[t, j]), holding.leaving, taking=True, first=False)
+
+    # Orders of one moment: events 4, 6 and 7.
+
+    def _market_orders(self, t: int, modes: tuple[str, ...], prices: list[float]) -> None:
+        """Sells first, then buys, scaled down together to the buying power."""
+        if self.terms.execution not in modes:
+            return
+        moment = self._moment(prices)
+        wishes = [wish for j in range(len(self.holdings)) if (wish := self._market_order(t, j, moment)) is not None]
+        for wish in wishes:
+            if wish.quantity < 0:
+                self._fill_market(wish, moment, 1.0)
+        buys = [wish for wish in wishes if wish.quantity > 0]
+        scale = self._scale(buys, moment) if len(buys) > 1 else 1.0
+        for wish in buys:
+            self._fill_market(wish, moment, scale)
+
+    def _market_order(self, t: int, j: int, moment: Moment) -> Wish | None:
+        """What waits for this moment, sized, and cut to the bar's volume; None if there is nothing to trade now."""
+        holding, price = self.holdings[j], moment.prices[j]
+        if math.isnan(price):
+            return None
+        quantity, closing, charged = 0.0, False, False
+        if holding.waiting is not None:
             decision, holding.waiting = holding.waiting, None
-            quantity = self._quantity(decision, holding.shares, price, equity)
-            if quantity != 0 and (decision == 0 or abs(quantity) * price > DUST * equity):
-                yield Fill(t, j, quantity, price * (1.0 + _sign(quantity) * self._move(t, j, quantity)), price, reason)
+            quantity = self._ordered(j, decision, price, moment.equity)
+            closing = quantity == -holding.shares
+        elif holding.remainder is not None:
+            quantity, closing, charged = holding.remainder
+            holding.remainder = None
+            quantity = -holding.shares if closing else self._lots(j, self._short_only_if_allowed(j, quantity))
+        if quantity == 0:
+            return None
+        allowed = self._allowed(j, quantity)
+        if allowed == 0:
+            holding.remainder = Remainder(quantity, closing, charged)
+            return None
+        return self._wish(
+            t, j, allowed, price, self._reason, per_order=0.0 if charged else self.rates.commission_per_order,
+            rest=quantity - allowed, closing=closing,
+        )  # fmt: skip
 
-    def _quantity(self, decision: float, held: float, price: float, equity: float) -> float:
-        """How many shares a decision calls for beside those held."""
-        sizing = self.terms.sizing
+    def _fill_market(self, wish: Wish, moment: Moment, scale: float) -> None:
+        quantity = self._granted(wish, moment, scale)
+        if quantity != 0:
+            self._trade(wish, quantity)
+        if wish.rest != 0:
+            charged = quantity != 0 or wish.per_order == 0
+            self.holdings[wish.symbol].remainder = Remainder(wish.rest, wish.closing, charged)
+
+    def _ordered(self, j: int, decision: float, price: float, equity: float) -> float:
+        """How many shares a decision calls for beside those held: cut to lots, and zero if too little to send."""
+        held = self.holdings[j].shares
         if decision == 0:
             return -held
         if equity <= 0:
             return 0.0
-        if self.kind == "weights":
+        quantity = self._lots(j, self._short_only_if_allowed(j, self._wanted(j, decision, price, equity)))
+        value = abs(quantity) * price
+        if value <= DUST * equity or (value < self.rules.min_notional and quantity != -held):
+            return 0.0
+        return quantity
+
+    def _wanted(self, j: int, decision: float, price: float, equity: float) -> float:
+        sizing, held = self.terms.sizing, self.holdings[j].shares
+        if self.case.kind == "weights":
             value = decision * equity
             return 0.0 if abs(value - held * price) <= sizing.rebalance_band * equity else value / price - held
         if sizing.rule == "fixed_shares":
             return decision * sizing.amount - held
-        if sizing.rule == "fixed_cash":
-            return decision * sizing.amount / price - held
-        share = sizing.amount if sizing.rule == "fraction" else 1.0 / len(self.holdings)
-        return decision * share * equity / price - held
+        value = {
+            "all_in": decision * equity / len(self.holdings),
+            "fixed_cash": decision * sizing.amount,
+            "fraction": decision * sizing.amount * equity,
+        }[sizing.rule]
+        return value / price - held
 
-    def _leave_on_stops(self, t: int) -> None:
-        for j, holding in enumerate(self.holdings):
-            side, opening = _sign(holding.shares), float(self.market.open[t, j])
-            if side == 0 or math.isnan(opening):
+    def _hear(self, t: int, j: int, decision: float) -> None:
+        """Remember a decision, and send an order if it is new and no earlier exit forbids it."""
+        holding, entry = self.holdings[j], self.terms.entry
+        side = sign(decision)
+        if side != holding.blocked:
+            holding.blocked = 0
+        news = self.case.kind == "weights" or decision != holding.heard
+        holding.heard = decision
+        if not news or holding.blocked:
+            return
+        holding.remainder = holding.entry = None
+        if entry.type == "market" or side in (0, sign(holding.shares)):
+            holding.waiting = decision
+            return
+        holding.waiting = 0.0 if holding.shares else None
+        if self._has_bar(t, j):  # there is no price without one
+            holding.entry = Working.entry(entry, decision, float(self.market.close[t, j]), t + 1, self._reason)
+
+    # Event 5: inside the bar.
+
+    def _inside(self, t: int, j: int) -> None:
+        """Follow both paths from the same start and go on with the one the terms ask for."""
+        holding = self.holdings[j]
+        if not self._has_bar(t, j) or not (holding.live(t) or holding.exits(self.terms.stops)):
+            return
+        opening, high, low, close = (
+            float(prices[t, j]) for prices in (self.market.open, self.market.high, self.market.low, self.market.close)
+        )
+        least = SAME * abs(self.equity)
+        before, start = len(self.fills), self._kept(j, len(self.fills))
+        self._follow(t, j, (opening, low, high, close))
+        low_first = self._kept(j, before)
+        self._restore(j, before, start)
+        self._follow(t, j, (opening, high, low, close))
+        high_first = self._kept(j, before)
+        cash, shares = high_first.cash - low_first.cash, high_first.holding.shares - low_first.holding.shares
+        gain = cash + shares * close
+        better = gain if self.terms.path == "optimistic" else -gain
+        ambiguous = abs(cash) > least or abs(shares) * close > least
+        end = high_first if ambiguous and better > least else low_first
+        marked = tuple(fill._replace(ambiguous=ambiguous) for fill in end.fills)
+        self._restore(j, before, end._replace(fills=marked))
+
+    def _kept(self, j: int, before: int) -> Kept:
+        return Kept(self.cash, self.unsettled, self.holdings[j].copy(), tuple(self.fills[before:]))
+
+    def _restore(self, j: int, before: int, kept: Kept) -> None:
+        self.cash, self.unsettled, self.holdings[j] = kept.cash, kept.unsettled, kept.holding.copy()
+        self.fills[before:] = kept.fills
+
+    def _follow(self, t: int, j: int, corners: tuple[float, float, float, float]) -> None:
+        """Walk from the open to the close, stopping wherever an order is met."""
+        price = corners[0]
+        self._arrive(t, j, price, at_open=True)
+        for corner in corners[1:]:
+            way = sign(corner - price)
+            while price != corner:
+                holding = self.holdings[j]
+                levels = [work.level() for work in holding.live(t) if work.kind != "market"]
+                levels += [(level, above) for level, above, _ in holding.exits(self.terms.stops)]
+                ahead = [level for level, above in levels if above == way and way * price < way * level < way * corner]
+                price = min(ahead, default=corner) if way > 0 else max(ahead, default=corner)
+                self._arrive(t, j, price, at_open=False)
+
+    def _arrive(self, t: int, j: int, price: float, *, at_open: bool) -> None:
+        """Everything that is met at this price fills, one after the other."""
+        again = True
+        while again:
+            holding = self.holdings[j]
+            holding.follow(price)
+            working = holding.live(t)
+            for work in working:
+                work.follow(price)
+                work.touch(price)
+            again = False
+            for level, above, reason in holding.exits(self.terms.stops):
+                if above * price >= above * level:
+                    resting = reason == "take_profit" and price == level and not at_open
+                    self._leave(t, j, price, reason, taking=not resting, first=True)
+                    again = True
+                    break
+            if again or holding.room == 0:
                 continue
-            good, bad = (float(self.market.high[t, j]), float(self.market.low[t, j]))[::side]  # a short likes the low
-            quoted, reason = self._exit(holding, side, opening, good, bad)
-            if reason:
-                move = 0.0 if reason == "take_profit" else self._move(t, j, holding.shares)
-                self._trade(Fill(t, j, -holding.shares, quoted * (1.0 - side * move), quoted, reason))
-                holding.blocked = side
-            else:
-                holding.best = max(holding.best, good) if side > 0 else min(holding.best, good)
+            met = next((work for work in working if work.met(price, at_open=at_open)), None)
+            if met is not None:
+                resting = met.kind == "limit" and price == met.limit and not at_open
+                moment = self._moment(self.market.open[t].tolist())._replace(equity=self.equity)
+                self._attempt(t, j, met, price, moment, taking=not resting)
+                again = True
 
-    def _exit(self, holding: Holding, side: int, opening: float, good: float, bad: float) -> tuple[float, str]:
-        """At which price and why a position is left; no reason if it is kept. Of equal levels the first counts."""
-        stops = self.terms.stops
-        anchors = ((holding.average, stops.stop_loss, "stop_loss"), (holding.best, stops.trailing, "trailing_stop"))
-        levels = [(anchor * (1.0 - side * loss), reason) for anchor, loss, reason in anchors if loss is not None]
-        level, reason = max(levels, key=lambda pair: side * pair[0], default=(-side * math.inf, ""))
-        if side * bad <= side * level:
-            return side * min(side * opening, side * level), reason
-        if stops.take_profit is not None:
-            target = holding.average * (1.0 + side * stops.take_profit)
-            if side * good >= side * target:
-                return side * max(side * opening, side * target), "take_profit"
-        return 0.0, ""
+    def _leave(self, t: int, j: int, price: float, reason: str, *, taking: bool, first: bool) -> None:
+        """A protective exit: all shares, as far as the bar's volume goes; the rest leaves at the next opens."""
+        holding = self.holdings[j]
+        holding.blocked = sign(holding.shares)
+        if first:
+            holding.leaving, holding.leaving_charged = reason, False
+        quantity = self._allowed(j, -holding.shares)
+        if quantity == 0:
+            return
+        per_order = 0.0 if holding.leaving_charged else self.rates.commission_per_order
+        limit = first and reason == "take_profit"
+        self._trade(
+            self._wish(t, j, quantity, price, reason, limit=limit, taking=taking, per_order=per_order), quantity
+        )
+        holding.leaving_charged = True
 
-    def _trade(self, fill: Fill) -> None:
-        fee = self._commission(fill.quantity, fill.price)
-        self.cash -= fill.quantity * fill.price + fee
-        self.holdings[fill.symbol].book(fill.quantity, fill.price)
-        self.fills.append(fill._replace(commission=fee))
+    def _attempt(self, t: int, j: int, work: Working, price: float, moment: Moment, *, taking: bool) -> None:
+        """Fill an order that is met, as far as lots, volume and money go."""
+        holding = self.holdings[j]
+        wanted = self._left(j, work, price, moment)
+        if wanted == 0:
+            holding.finish(work, "filled" if work.filled else "rejected")
+            return
+        allowed = self._allowed(j, wanted)
+        if allowed == 0:
+            return
+        wish = self._wish(
+            t, j, allowed, price, work.reason, limit=work.kind == "limit", taking=taking, order=work.order,
+            per_order=0.0 if work.charged else self.rates.commission_per_order,
+        )  # fmt: skip
+        quantity = self._granted(wish, moment, 1.0)
+        if work.life == "fok" and quantity != wanted:
+            holding.finish(work, "expired")
+        elif quantity == 0:
+            holding.finish(work, "filled" if work.filled else "rejected")
+        else:
+            if work.decision is not None:
+                holding.waiting = None  # an entry that turns a position closes the old one too
+            work.charged, work.decision, work.left = True, None, abs(wanted - allowed)
+            work.filled, work.paid = work.filled + abs(quantity), work.paid + abs(quantity) * wish.price
+            self._trade(wish, quantity, work)
+            self._after_fill(t, j, work, abs(quantity))
 
-    def _commission(self, quantity: float, price: float) -> float:
-        rates = (self.rates.commission_bps, self.rates.commission_per_share, self.rates.commission_min)
-        return costs.commission(abs(quantity) * price, quantity, *rates)
+    def _left(self, j: int, work: Working, price: float, moment: Moment) -> float:
+        """Signed shares an order still wants; zero if it is too small to be sent."""
+        if work.decision is not None:
+            wanted = self._ordered(j, work.decision, price, moment.equity)
+            return wanted if sign(wanted) == work.side else 0.0
+        wanted = self._lots(j, self._short_only_if_allowed(j, work.side * work.left))
+        small = abs(wanted) * price < self.rules.min_notional and wanted != -self.holdings[j].shares
+        tested, work.tested = work.tested, True
+        return 0.0 if small and not tested and work.order >= 0 else wanted
 
-    def _move(self, t: int, j: int, quantity: float) -> float:
-        volatility = share = 0.0
-        if self.market.volume.size and self.market.volume[t, j] > 0:
-            volatility, share = float(self.market.volatility[t, j]), abs(quantity) / float(self.market.volume[t, j])
-        return costs.adverse_move(self.rates.spread_bps, self.rates.slippage_bps, self.rates.impact, volatility, share)
+    def _after_fill(self, t: int, j: int, work: Working, quantity: float) -> None:
+        """One cancels other, and the legs of a bracket."""
+        holding = self.holdings[j]
+        for other in [other for other in holding.works if work.group is not None and other.group == work.group]:
+            if other is not work:
+                other.left -= quantity
+                if work.left == 0 or other.left <= 0:
+                    holding.finish(other, "cancelled")
+        if work.left == 0:
+            place = holding.works.index(work) if work in holding.works else 0
+            if not work.leg and work.order >= 0:
+                holding.works[place:place] = work.legs(t)
+            holding.finish(work, "filled")
 
-    def _power(self, equity: float) -> float:
-        return max(self.cash + (self.terms.leverage - 1.0) * equity, 0.0)
+    def _on_close(self, t: int, closes: list[float]) -> None:
+        """On-close orders, by symbol and in the order given."""
+        self.equity = self._moment(closes).equity
+        for j, holding in enumerate(self.holdings):
+            for work in holding.live(t) if self._has_bar(t, j) else ():
+                met = work.kind == "market" or work.side * closes[j] <= work.side * work.limit
+                if work.life == "cls" and work.state == "open" and met and holding.room > 0:
+                    moment = self._moment(closes)._replace(equity=self.equity)
+                    self._attempt(t, j, work, closes[j], moment, taking=True)
 
-    def _affordable(self, power: float, price: float) -> float:
-        """How many shares `power` buys, commission included."""
-        quantity = power / (price * (1.0 + self.rates.commission_bps * 1e-4) + self.rates.commission_per_share)
-        if self._commission(quantity, price) <= self.rates.commission_min:
-            quantity = min(quantity, (power - self.rates.commission_min) / price)
-        return max(quantity, 0.0)
+    def _end_lives(self, t: int) -> None:
+        """Orders whose time in force has run out leave the book."""
+        sessions = self.market.sessions
+        last = t + 1 == len(sessions)  # what could still work then is open
+        ends = not last and sessions[t + 1] != sessions[t]
+        for j, holding in enumerate(self.holdings):
+            for work in holding.live(t):
+                work.age += self._has_bar(t, j)
+                over = work.age > 0 and (
+                    work.life in ONE_BAR
+                    or (work.good_for is not None and work.age >= work.good_for and not last)
+                    or (work.life == "day" and ends)
+                )
+                if over:
+                    holding.finish(work, "expired")
+
+    # Events 8 and 9.
+
+    def _margin(self, t: int, closes: list[float]) -> None:
+        moment, rules = self._moment(closes), self.rules
+        values = [h.shares * h.last for h in self.holdings]
+        longs, shorts = sum(v for v in values if v > 0), sum(-v for v in values if v < 0)
+        needed = requirement(longs, shorts, rules.maintenance, rules.maintenance_short)
+        if moment.equity <= 0:
+            self.ruined = True
+        elif moment.equity >= needed * (1.0 - DUST):
+            return
+        fraction = 1.0 - moment.equity / needed if not self.ruined else 1.0
+        for j, holding in enumerate(self.holdings):
+            if not holding.shares or not (self.ruined or self._has_bar(t, j)):
+                continue
+            cut = abs(holding.shares) * fraction
+            if rules.lot > 0:
+                cut = min(math.ceil(cut / rules.lot - DUST) * rules.lot, abs(holding.shares))
+            quantity = -holding.shares if self.ruined else -sign(holding.shares) * cut
+            per_order = self.rates.commission_per_order
+            wish = self._wish(t, j, quantity, holding.last, "margin_call", limit=self.ruined, per_order=per_order)
+            self._trade(wish, quantity)
+        if not self.ruined and self._moment(closes).equity <= 0:
+            self._margin(t, closes)  # the cut itself was too dear
+
+    # What the history gives back.
+
+    @property
+    def carry(self) -> Carry:
+        """What holding cost and brought."""
+        return Carry(self.borrow, self.margin_interest, self.cash_interest, self.dividends)
+
+    def states(self) -> npt.NDArray[np.float64]:
+        """What became of the orders given by hand, (orders, 3): place in `STATES`, shares filled, mean price."""
+        table = np.full((len(self.case.orders), 3), math.nan)
+        for holding in self.holdings:
+            for work in (*holding.works, *holding.finished):
+                if not work.leg:
+                    mean = work.paid / work.filled if work.filled else math.nan
+                    table[work.order] = STATES.index(work.state), work.filled, mean
+        return table
 
 
-def simulate(bars: Bars, terms: Terms, decisions: npt.NDArray[np.float64], kind: Kind) -> Account:
-    """The account after every bar, for (T, N) signals or weights as `kind` says; NaN keeps what was decided before.
-
-    Raises `DataError` if market impact is asked for and the bars have no volume.
-    """
-    account = Account(terms, kind, Market.of(bars, terms.costs))
-    for t, row in enumerate(decisions.tolist()):
+def simulate(case: Case) -> Account:
+    """The account after every bar, with all it did on the way."""
+    account = Account(case)
+    for t, row in enumerate(case.decisions.tolist()):
         account.live(t, row)
     return account
 
 
-def run(strategy: Strategy, bars: Bars, terms: Terms, decisions: npt.NDArray[np.float64]) -> Result:
-    """The result of `simulate` in the form `qtw.backtest` gives; arguments and errors as there.
+def run(case: Case) -> Result:
+    """The result of `simulate` in the form `qtw.backtest` gives.
 
     Examples
     --------
     >>> import pandas as pd, qtw_lab as qtw
     >>> df = pd.DataFrame({"close": [10.0, 11.0, 12.0]}, index=pd.date_range("2024-01-02", periods=3))
-    >>> bars, terms = Bars.from_frame(df, symbol="X"), Terms.given(None, None, "next_open", 1100.0, None)
-    >>> run(qtw.strategies.BuyAndHold(), bars, terms, np.ones((3, 1))).equity.round(6).tolist()
+    >>> bars = qtw.Bars.from_frame(df, symbol="X")
+    >>> qtw.backtest("buy_and_hold", bars, cash=1100.0, engine="reference").equity.round(6).tolist()
     [1100.0, 1100.0, 1200.0]
     """
-    from qtw_lab.backtest.kernel import ORDER_COLUMNS, REASONS
-
-    account = simulate(bars, terms, decisions, strategy.kind)
-    table = [(*fill[:5], fill.commission, REASONS.index(fill.reason)) for fill in account.fills]
+    account = simulate(case)
+    columns = [(*fill[:5], fill.commission, REASONS.index(fill.reason), *fill[7:]) for fill in account.fills]
     equity, cash, positions = (np.array(path, dtype=float) for path in zip(*account.path, strict=True))
     return Result.from_arrays(
-        strategy, bars, terms, decisions, equity=equity, cash=cash, positions=positions,
-        orders=np.array(table, dtype=float).reshape(-1, len(ORDER_COLUMNS)), holding_costs=account.holding_costs,
-        engine="reference",
+        case, equity=equity, cash=cash, positions=positions, orders=np.array(columns, dtype=float).reshape(-1, 9),
+        carry=account.carry, states=account.states(), engine="reference",
     )  # fmt: skip
-
-
-def _sign(number: float) -> int:
-    return (number > 0) - (number < 0)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from qtw_lab.backtest.case import Agreement, Carry, Case
+from qtw_lab.backtest.charges import PARTS, charges
+from qtw_lab.backtest.market import later_splits
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.backtest.trades import round_trips
 from qtw_lab.core import Bars, Fact, Facts
 from qtw_lab.core.facts import Unit
+from qtw_lab.ledger import Entry, Stops
 from qtw_lab.stats import performance as p
 from qtw_lab.strategies import Strategy
 
@@ -22,6 +27,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: How many significant digits of a fill go into the order hash: beyond them two correct engines may differ.
 HASH_DIGITS: Final = 9
+#: What a result says that nobody has checked.
+NOT_VERIFIED: Final = "not asked (result.verify() runs the reference engine)"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,11 +52,20 @@ class Result:
     positions : pandas.DataFrame
         Signed shares at each close, (T, N).
     orders : pandas.DataFrame
-        Every fill: time, symbol, side, quantity, price, quoted price, commission, slippage cost, reason.
-    holding_costs : float
-        Borrow fees and margin interest paid, in account currency.
+        Every fill: time, symbol, side, quantity, price, quoted price, commission (sale fees included), slippage cost,
+        reason, and whether it happened in an ambiguous bar (see `band`).
+    carry : Carry
+        Borrow fees, interest and dividends, in account currency.
     engine : str
         Which implementation simulated it.
+    case : Case
+        The inputs as the engine got them, to run them again.
+    submitted : pandas.DataFrame
+        What became of every order given by hand: state, filled quantity, mean fill price.
+    agreement : Agreement or None
+        Whether the reference engine agrees, once asked by `verify`.
+    again, referee : callable
+        The engine that made it, and the one that checks it.
     """
 
     strategy: Strategy
@@ -60,38 +76,90 @@ class Result:
     cash: pd.Series = field(repr=False)
     positions: pd.DataFrame = field(repr=False)
     orders: pd.DataFrame = field(repr=False)
-    holding_costs: float = 0.0
+    case: Case = field(repr=False)
+    submitted: pd.DataFrame = field(repr=False)
+    carry: Carry = field(default_factory=Carry)
     engine: str = "kernel"
+    agreement: Agreement | None = field(repr=False, default=None)
+    again: Callable[[Case], Result] | None = field(repr=False, default=None)
+    referee: Callable[[Result], Agreement] | None = field(repr=False, default=None)
 
     @classmethod
     def from_arrays(
         cls,
-        strategy: Strategy,
-        bars: Bars,
-        terms: Terms,
-        decisions: FloatArray,
+        case: Case,
         *,
         equity: FloatArray,
         cash: FloatArray,
         positions: FloatArray,
         orders: FloatArray,
-        holding_costs: float,
         engine: str,
+        carry: Carry | None = None,
+        states: FloatArray | None = None,
     ) -> Result:
         """The result of arrays by bar, with the order list laid out as `kernel.ORDER_COLUMNS`."""
+        bars = case.bars
         columns = pd.Index(bars.symbols, name="symbol")
         return cls(
-            strategy=strategy,
+            strategy=case.strategy,
             bars=bars,
-            terms=terms,
-            decisions=pd.DataFrame(decisions, index=bars.index, columns=columns),
+            terms=case.asked or case.terms,
+            decisions=pd.DataFrame(case.decisions, index=bars.index, columns=columns),
             equity=pd.Series(equity, index=bars.index, name="equity"),
             cash=pd.Series(cash, index=bars.index, name="cash"),
             positions=pd.DataFrame(positions, index=bars.index, columns=columns),
-            orders=_order_table(orders, bars),
-            holding_costs=float(holding_costs),
+            orders=_order_table(orders, case),
+            carry=carry or Carry(),
             engine=engine,
+            case=case,
+            submitted=_order_states(states, case),
         )
+
+    def verify(self) -> Result:
+        """The result with its `agreement`: the reference engine runs the same case and is compared fill by fill."""
+        if self.agreement is not None or self.referee is None:
+            return self
+        return replace(self, agreement=self.referee(self))
+
+    @cached_property
+    def optimistic(self) -> Result:
+        """The same case with every ambiguous bar taken at its best; this result takes it at its worst."""
+        return self if self._certain or self.again is None else self.again(self.case.optimistic())
+
+    @property
+    def _certain(self) -> bool:
+        """Whether no bar can be ambiguous: nothing happens inside bars, or the result is the optimistic one."""
+        quiet = self.terms.stops == Stops() and self.terms.entry == Entry() and not self.case.orders
+        return quiet or self.case.terms.path == "optimistic"
+
+    @cached_property
+    def band(self) -> pd.DataFrame:
+        """The ambiguity band: figures with every bar that hides its own course taken at its worst, and at its best.
+
+        A bar tells four prices, not their order. Where it matters whether the high or the low came first, both are
+        simulated, bar by bar the worse and the better (docs/simulation.md).
+        """
+        names = ["total_return", "cagr", "sharpe", "max_drawdown", "trades", "final_equity"]
+        return pd.DataFrame({"pessimistic": self.stats[names], "optimistic": self.optimistic.stats[names]})
+
+    @property
+    def ambiguous_trades(self) -> float:
+        """Share of the trades in which some fill depends on whether a bar's high or its low came first."""
+        trades = self.trades
+        return float(trades["ambiguous"].mean()) if len(trades) else 0.0
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """What each part of the costs took: money, and drag (fraction of mean equity a year)."""
+        paid = charges(self.orders, self.terms.costs, self.carry)
+        mean, years = float(self.equity.mean()), len(self.equity) / self.bars.periods_per_year
+        drag = paid / mean / years if mean > 0 else paid * float("nan")
+        return pd.DataFrame({"paid": paid, "drag": drag})
+
+    @property
+    def holding_costs(self) -> float:
+        """Borrow fees and margin interest paid, in account currency."""
+        return self.carry.borrow + self.carry.margin_interest
 
     @cached_property
     def returns(self) -> pd.Series:
@@ -110,7 +178,7 @@ class Result:
     @cached_property
     def trades(self) -> pd.DataFrame:
         """Round trips, one row from the first share in to the last one out; a position still held is "open"."""
-        return round_trips(self.orders, self.bars)
+        return round_trips(self.orders, self.bars, _later_splits(self.case))
 
     @cached_property
     def order_hash(self) -> str:
@@ -127,7 +195,7 @@ class Result:
     @cached_property
     def benchmark(self) -> pd.Series:
         """Equity of buying every symbol in equal parts when first seen and holding, free of cost: the thing to beat."""
-        closes = self.bars.close.ffill()
+        closes = self.case.seen.close.ffill()
         bought = closes.to_numpy()[self.bars.present.argmax(axis=0), np.arange(len(self.bars.symbols))]
         growth = (closes / bought).fillna(1.0)  # until its listing a symbol's part waits as cash
         return pd.Series(growth.mean(axis=1) * self.terms.cash, name="buy and hold")
@@ -140,9 +208,26 @@ class Result:
             notes.append("optimistic: filled at the very close the decision was made on")
         if self.terms.costs.free:
             notes.append("no costs: real trading is dearer")
-        if (self.orders["reason"] == "margin_call").any():
-            notes.append("ruined: equity fell to zero or below and every position was closed")
+        if self.case.terms.path == "optimistic":
+            notes.append("optimistic: every ambiguous bar was taken at its best")
+        called = self.orders["reason"] == "margin_call"
+        if called.any():
+            ruined = bool(self.equity.iloc[-1] <= 0) or not (self.equity > 0).all()
+            notes.append(
+                "ruined: equity fell to zero or below and every position was closed" if ruined
+                else f"margin calls: positions were cut by force on {self.orders.loc[called, 'time'].nunique()} bars"
+            )  # fmt: skip
+        ended = self._ended
+        if ended:
+            notes.append(f"still held at the last known price, with no bars since: {', '.join(ended)}")
         return tuple(notes)
+
+    @property
+    def _ended(self) -> list[str]:
+        """Symbols in the book whose bars ended more than ten bars before the others'."""
+        late = self.bars.present[-10:].any(axis=0)
+        held = self.positions.iloc[-1].to_numpy() != 0
+        return [symbol for symbol, gone in zip(self.bars.symbols, held & ~late, strict=True) if gone]
 
     @cached_property
     def stats(self) -> pd.Series:
@@ -164,6 +249,7 @@ class Result:
             Fact("costs", self.terms.costs.describe(), "text", "Costs"),
             Fact("execution", self.terms.execution, "text", "Execution"),
             Fact("data_fingerprint", self.bars.fingerprint[:16], "text", "Data fingerprint"),
+            Fact("agreement", self.agreement.text if self.agreement else NOT_VERIFIED, "text", "Second engine"),
         )
         span = Fact("period", f"{self.bars.index[0]:%Y-%m-%d} to {self.bars.index[-1]:%Y-%m-%d}", "text", "Period")
         symbols = Fact("symbols", ", ".join(self.bars.symbols), "text", "Symbols")
@@ -176,7 +262,7 @@ class Result:
         ppy = self.bars.periods_per_year
         closed = self.trades[self.trades["status"] == "closed"]
         amounts = (self.orders["quantity"] * self.orders["price"]).to_numpy()
-        paid = float(self.orders["commission"].sum() + self.orders["slippage"].sum()) + self.holding_costs
+        paid = float(self.costs["paid"].sum())
         years = len(r) / ppy
         mean_equity = float(self.equity.mean())
         gross = self.weights.abs().sum(axis=1)
@@ -201,20 +287,32 @@ class Result:
             ("final_equity", float(self.equity.iloc[-1]), "money"),
             ("benchmark_return", float(self.benchmark.iloc[-1] / self.terms.cash - 1.0), "fraction"),
         )
+        parts = [(f"drag_{part}", float(drag), "fraction") for part, drag in self.costs["drag"].items() if drag > 0]
+        band: list[tuple[str, float, Unit]] = []
+        if not self._certain:
+            band = [
+                ("ambiguous_trades", self.ambiguous_trades, "fraction"),
+                ("optimistic_return", float(self.optimistic.equity.iloc[-1] / self.terms.cash - 1.0), "fraction"),
+            ]
         return tuple(
             Fact(name, value, unit, LABELS.get(name, ""), DEFINITIONS.get(name) or p.DEFINITIONS.get(name, ""))
-            for name, value, unit in rows
+            for name, value, unit in (*rows, *band, *cast("list[tuple[str, float, Unit]]", parts))
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: the facts, what was run on what, and the hashes that pin data and orders."""
+        """Plain values for JSON: the facts, what was run on what, and the hashes that pin data and orders.
+
+        What is saved says whether the second engine agrees: the case is run through it if that has not been done.
+        """
+        verified = self.verify()
         return {
-            **self.facts().as_dict(),
+            **verified.facts().as_dict(),
             "strategy": self.strategy.name,
             "parameters": self.strategy.parameters,
             "order_hash": self.order_hash,
             "data_fingerprint": self.bars.fingerprint,
             "engine": self.engine,
+            "agreement": verified.agreement.text if verified.agreement else NOT_VERIFIED,
         }
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, Any]:
@@ -245,6 +343,9 @@ LABELS: Final = {
     "costs_paid": "Costs paid",
     "cost_drag": "Costs a year",
     "benchmark_return": "Buy and hold, before costs",
+    "ambiguous_trades": "Ambiguous trades",
+    "optimistic_return": "Total return at best",
+    **{f"drag_{part}": f"Costs a year: {part.replace('_', ' ')}" for part in PARTS},
 }
 
 #: One-line conventions of the figures that are made here; those of `stats.performance` stand there.
@@ -258,14 +359,21 @@ DEFINITIONS: Final = {
     "cost_drag": "costs paid over mean equity, a year",
     "final_equity": "cash and positions at the last close",
     "benchmark_return": "equal parts of every symbol, bought when first seen and held, free of cost",
+    "ambiguous_trades": "share of trades that depend on whether a bar's high or low came first, taken at their worst",
+    "optimistic_return": "the same with every ambiguous bar taken at its best",
+    **{f"drag_{part}": f"{what}, over mean equity, a year" for part, what in PARTS.items()},
 }
 
 
-def _order_table(orders: FloatArray, bars: Bars) -> pd.DataFrame:
+def _order_table(orders: FloatArray, case: Case) -> pd.DataFrame:
     """The kernel's order list for people."""
-    from qtw_lab.backtest.kernel import REASONS
+    from qtw_lab.backtest.rules import REASONS
 
-    quantity, price, quoted = orders[:, 2], orders[:, 3], orders[:, 4]
+    bars, quantity, price, quoted = case.bars, orders[:, 2], orders[:, 3], orders[:, 4]
+    reasons = [REASONS[code] for code in orders[:, 6].astype(int)]
+    for place, owner in enumerate(orders[:, 8].astype(int)):
+        if owner >= 0 and reasons[place] == "order":
+            reasons[place] = case.orders[owner].reason
     return pd.DataFrame(
         {
             "time": bars.index[orders[:, 0].astype(int)],
@@ -276,6 +384,34 @@ def _order_table(orders: FloatArray, bars: Bars) -> pd.DataFrame:
             "quoted": quoted,
             "commission": orders[:, 5],
             "slippage": np.abs(quantity) * np.abs(price - quoted),
-            "reason": pd.array([REASONS[code] for code in orders[:, 6].astype(int)], dtype="str"),
+            "reason": pd.array(reasons, dtype="str"),
+            "ambiguous": orders[:, 7] > 0,
         }
     )
+
+
+def _order_states(states: FloatArray | None, case: Case) -> pd.DataFrame:
+    """What became of every order given by hand."""
+    from qtw_lab.backtest.desk import STATES
+
+    given = case.orders
+    known = np.zeros((len(given), 3)) if states is None else states
+    return pd.DataFrame(
+        {
+            "symbol": pd.array([order.symbol for order in given], dtype="str"),
+            "side": pd.array([order.side for order in given], dtype="str"),
+            "type": pd.array([order.type for order in given], dtype="str"),
+            "quantity": [float(order.quantity) for order in given],
+            "state": pd.array([STATES[int(code)] for code in known[:, 0]], dtype="str"),
+            "filled": known[:, 1],
+            "price": known[:, 2],
+        }
+    )
+
+
+def _later_splits(case: Case) -> FloatArray | None:
+    """By how much shares have multiplied from each bar to the end, (T, N); None without splits."""
+    split = case.market.split
+    if not split.size or (split == 1.0).all():
+        return None
+    return later_splits(split)

@@ -8,25 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.backtest.case import Case
 from qtw_lab.backtest.result import Result
-from qtw_lab.backtest.terms import Terms
-from qtw_lab.core import Bars, DataError
+from qtw_lab.core import DataError
 from qtw_lab.core.extras import need
-from qtw_lab.ledger import Stops
-from qtw_lab.strategies import Strategy
+from qtw_lab.ledger import Costs, Entry, Stops
 
 FloatArray = npt.NDArray[np.float64]
 
 
-def run(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> Result:
+def run(case: Case) -> Result:
     """The result vectorbt's `Portfolio.from_signals` gives for the same decisions and terms.
 
     Parameters
     ----------
-    strategy, bars, terms
-        As in `backtest`.
-    decisions : ndarray, (T, 1)
-        Signals of 0, 1 or NaN (keep).
+    case : Case
+        One symbol, and signals of 0, 1 or NaN (keep).
 
     Raises
     ------
@@ -35,7 +32,8 @@ def run(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> 
     SetupError
         If vectorbt is not installed.
     """
-    _refuse_what_differs(strategy, bars, terms, decisions)
+    _refuse_what_differs(case)
+    bars, terms, decisions = case.bars, case.terms, case.decisions
     vbt = _vectorbt()
     lag = 0 if terms.execution == "same_close" else 1
     signals = np.vstack([np.full((lag, 1), np.nan), decisions[: len(bars) - lag]])
@@ -52,15 +50,11 @@ def run(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> 
         freq="1D",
     )
     return Result.from_arrays(
-        strategy,
-        bars,
-        terms,
-        decisions,
+        case,
         equity=np.asarray(portfolio.value()).reshape(-1),
         cash=np.asarray(portfolio.cash()).reshape(-1),
         positions=np.asarray(portfolio.assets()).reshape(len(bars), 1),
         orders=_order_list(portfolio.orders.records, price),
-        holding_costs=0.0,
         engine="vectorbt",
     )
 
@@ -78,25 +72,31 @@ def _order_list(records: Any, price: FloatArray) -> FloatArray:
             price[bar, 0],
             records["fees"].to_numpy(),
             np.zeros(len(records)),
+            np.zeros(len(records)),
+            np.full(len(records), -1.0),
         ]
-    ).reshape(-1, 7)
+    ).reshape(-1, 9)
 
 
-def _refuse_what_differs(strategy: Strategy, bars: Bars, terms: Terms, decisions: FloatArray) -> None:
-    costs = terms.costs
+def _refuse_what_differs(case: Case) -> None:
+    bars, terms, decisions, costs = case.bars, case.terms, case.decisions, case.terms.costs
+    shared = Costs(commission_bps=costs.commission_bps, spread_bps=costs.spread_bps, slippage_bps=costs.slippage_bps)
     beyond = {
         "more than one symbol": len(bars.symbols) > 1,
         "holes in the bars": not bars.present.all(),
-        "weights": strategy.kind == "weights",
+        "weights": case.kind == "weights",
         "signals other than 0 and 1": not np.isin(decisions[np.isfinite(decisions)], (0.0, 1.0)).all(),
         f"{terms.sizing.rule} sizing": terms.sizing.rule != "all_in",
         "stops": terms.stops != Stops(),
+        "entry orders": terms.entry != Entry(),
+        "orders given by hand": bool(case.orders),
+        "a participation cap": terms.participation > 0,
+        "corporate actions": bool(case.market.split.size),
+        f"execution={terms.execution!r}": terms.execution not in ("next_open", "next_close", "same_close"),
         "leverage": terms.leverage != 1.0,
-        "costs other than bps of the amount": bool(
-            costs.commission_per_share or costs.commission_min or costs.impact or costs.borrow_bps_per_year
-            or costs.margin_rate
-        ),
-    }  # fmt: skip
+        "account rules": terms.leverage == 1.0 and not terms.account.plain,
+        "costs other than bps of the amount": costs != shared,
+    }
     found = [what for what, present in beyond.items() if present]
     if found:
         raise DataError(f"engine='vectorbt' does not share {', '.join(found)} with ours. Use engine='kernel' for this.")

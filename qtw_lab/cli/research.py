@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,12 +13,22 @@ from rich.padding import Padding
 from qtw_lab.cli.printing import Json, pairs, print_facts, print_json, print_table, progress, scalar, stdout
 from qtw_lab.core import Bars, DataError, lookup
 from qtw_lab.lab import Lab
-from qtw_lab.ledger import Costs, Stops
+from qtw_lab.ledger import Account, Costs, Stops
 from qtw_lab.strategies import STRATEGIES, Strategy, strategy
 from qtw_lab.strategies.base import Bounds
 
+#: How a program that was interrupted ends.
+_INTERRUPTED: Final = 130
 #: Longest range a -g option may spell: a slip of the keyboard must not fill the memory.
 _MOST_VALUES: Final = 1_000_000
+
+#: Costs of real brokers, and kinds of account, by the names typed.
+_PRESETS: Final = {
+    "alpaca_equities": Costs.alpaca_equities,
+    "interactive_brokers_tiered": Costs.interactive_brokers_tiered,
+    "alpaca_crypto": Costs.alpaca_crypto,
+}
+_ACCOUNTS: Final = {"simple": Account, "cash": Account.cash, "reg_t": Account.reg_t}
 
 Name = Annotated[str, typer.Argument(help="Strategy name; `qtw strategies` lists them.")]
 Symbols = Annotated[str, typer.Option("--symbols", "-s", help="Symbols, such as AAPL,IBM.")]
@@ -28,7 +38,10 @@ Span = Annotated[str, typer.Option("--timeframe", help="Length of a bar: 1D, 1W,
 Source = Annotated[str | None, typer.Option(help="Bundled data set or stored source; see `qtw data list`.")]
 Cost = Annotated[list[str] | None, typer.Option("--cost", "-c", help="A cost, such as -c commission_bps=10.")]
 Stop = Annotated[list[str] | None, typer.Option("--stop", help="A stop, such as --stop stop_loss=0.1.")]
-Execution = Annotated[str, typer.Option(help="next_open, next_close or same_close.")]
+Execution = Annotated[str, typer.Option(help="next_open, next_close, next_typical or same_close.")]
+Preset = Annotated[str | None, typer.Option(help="A broker's costs: " + ", ".join(_PRESETS) + ".")]
+Kind = Annotated[str, typer.Option("--account", help="The account: " + ", ".join(_ACCOUNTS) + ".")]
+Part = Annotated[float, typer.Option(help="Most of a bar's volume a fill may be, such as 0.1; 0 for no limit.")]
 Cash = Annotated[float, typer.Option(help="Starting cash.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", help="Write a standalone HTML report to this file.")]
 
@@ -71,13 +84,19 @@ def backtest(
     stop: Stop = None,
     execution: Execution = "next_open",
     cash: Cash = 100_000.0,
+    preset: Preset = None,
+    account: Kind = "simple",
+    participation: Part = 0.0,
     report: ReportFile = None,
     json: Json = False,
 ) -> None:
     """Backtest a strategy and print its figures."""
     lab, chosen = Lab.from_settings(), _strategy(name, param)
     bars = lab.bars(symbols, start, end, timeframe, source=source)
-    result = lab.backtest(chosen, bars, costs=_costs(cost), stops=_stops(stop), execution=execution, cash=cash)
+    result = lab.backtest(
+        chosen, bars, costs=_costs(cost, preset), stops=_stops(stop), execution=execution, cash=cash,
+        account=_account(account), participation=participation,
+    )  # fmt: skip
     trials = lab.trials.count(bars.fingerprint)
     if report is not None:
         lab.report(result).write(report)
@@ -106,6 +125,9 @@ def sweep(
     stop: Stop = None,
     execution: Execution = "next_open",
     cash: Cash = 100_000.0,
+    preset: Preset = None,
+    account: Kind = "simple",
+    participation: Part = 0.0,
     memory_limit: Annotated[str, typer.Option(help="Most memory to use, such as 256MB.")] = "1GB",
     json: Json = False,
 ) -> None:
@@ -115,8 +137,9 @@ def sweep(
     metrics = tuple(dict.fromkeys((metric, "total_return", "sharpe", "max_drawdown", "trades")))
     with progress(f"sweep {name}") as step:
         done = lab.sweep(
-            chosen, bars, grid=_grid(grid), metrics=metrics, costs=_costs(cost),
-            stops=_stops(stop), execution=execution, cash=cash, memory_limit=memory_limit, progress=step,
+            chosen, bars, grid=_grid(grid), metrics=metrics, costs=_costs(cost, preset),
+            stops=_stops(stop), execution=execution, cash=cash, account=_account(account),
+            participation=participation, memory_limit=memory_limit, progress=step,
         )  # fmt: skip
     best = done.best(metric, top).reset_index()
     if json:
@@ -125,6 +148,8 @@ def sweep(
         print_facts(done.facts(metric))
         stdout.print()
         print_table(best, fractions=_FRACTIONS)
+    if done.partial:
+        raise typer.Exit(_INTERRUPTED)
 
 
 def _strategy(name: str, texts: list[str] | None) -> Strategy:
@@ -136,8 +161,14 @@ def _strategy(name: str, texts: list[str] | None) -> Strategy:
     return strategy(name, **given)
 
 
-def _costs(texts: list[str] | None) -> Costs:
-    return Costs(**_known(pairs(texts, "--cost"), Costs))
+def _costs(texts: list[str] | None, preset: str | None) -> Costs:
+    """The preset's costs with single figures replaced."""
+    given = _known(pairs(texts, "--cost"), Costs)
+    return replace(Costs() if preset is None else lookup(preset, _PRESETS, "preset of costs")(), **given)
+
+
+def _account(name: str) -> Account:
+    return lookup(name, _ACCOUNTS, "account")()
 
 
 def _stops(texts: list[str] | None) -> Stops:

@@ -17,6 +17,7 @@ from qtw_lab.data.store import Store
 from qtw_lab.data.writing import Stored, WriteReport, refuse_mismatch
 
 if TYPE_CHECKING:
+    from qtw_lab.backtest.actions import Actions
     from qtw_lab.data.store import Adjustment
     from qtw_lab.runs import Registry
 
@@ -91,6 +92,29 @@ def find(store: Store, wanted: Wanted, start: Any, end: Any, adjustment: str) ->
     if wanted.source is None:
         _refuse_unknown(keys, wanted.symbols)
     return sample_bars(wanted.symbols, start, end, adjustment, wanted.source, wanted.timeframe)
+
+
+def actions(store: Store, wanted: Wanted, start: Any, end: Any) -> Actions:
+    """The splits and dividends between the raw and the adjusted prices of those symbols.
+
+    Raises
+    ------
+    DataError
+        As `Lab.actions`.
+    """
+    from qtw_lab.backtest.actions import Actions
+
+    raw, everything = (find(store, wanted, start, end, adjustment) for adjustment in ("raw", "all"))
+    if everything.adjustment != "all":
+        raise DataError(
+            f"No adjustment factors came with {few(wanted.symbols)}, so splits and dividends are not known. Import "
+            "prices with an 'Adj Close' or 'factor' column."
+        )
+    try:
+        split = find(store, wanted, start, end, "split")
+    except DataError:  # splits are not known apart from dividends: they are recognised by their size
+        split = None
+    return Actions.from_prices(raw, split, everything)
 
 
 def _stored_span(keys: Iterable[SeriesKey], wanted: Wanted) -> Timeframe | None:

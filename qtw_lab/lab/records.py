@@ -11,6 +11,7 @@ import numpy as np
 from qtw_lab.core import Bars
 from qtw_lab.research.trials import Trial
 from qtw_lab.strategies import Strategy
+from qtw_lab.strategies.order_list import digest
 
 if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 def trial_of(result: Result) -> Trial:
     """The one configuration a backtest tried."""
     fixed = _fixed(result.strategy, result.bars, result.terms)
+    if result.case.orders:
+        fixed["by_hand"] = digest(result.case.orders)
     return Trial(result.bars.fingerprint, result.strategy.name, fixed, float(result.stats["sharpe"]))
 
 
@@ -42,6 +45,9 @@ def settings_of(result: Result) -> dict[str, Any]:
         "strategy": result.strategy.name, "parameters": _json_ready(result.strategy.parameters),
         "symbols": list(result.bars.symbols), "costs": t.costs.describe(), "sizing": repr(t.sizing),
         "execution": t.execution, "cash": float(t.cash), "stops": repr(t.stops), "leverage": float(t.leverage),
+        "account": repr(t.account), "entry": repr(t.entry), "participation": float(t.participation),
+        "orders_by_hand": [repr(order) for order in result.case.orders],
+        "corporate_actions": bool(result.case.market.split.size),
         "order_hash": result.order_hash,
     }  # fmt: skip
 

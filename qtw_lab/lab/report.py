@@ -26,10 +26,11 @@ _LISTED: Final = 25
 _UNITS: Final[dict[str, Unit]] = {
     "quantity": "money", "entry_price": "money", "exit_price": "money", "commission": "money", "pnl": "money",
     "return": "fraction", "total_return": "fraction", "cagr": "fraction", "volatility": "fraction",
-    "max_drawdown": "fraction", "sharpe": "ratio", "sortino": "ratio", "calmar": "ratio", "final_equity": "money",
+    "paid": "money", "max_drawdown": "fraction",
+    "sharpe": "ratio", "sortino": "ratio", "calmar": "ratio", "final_equity": "money",
 }  # fmt: skip
 
-_LEAD: Final = ("trials", "costs", "execution", "data_fingerprint", "symbols", "period")
+_LEAD: Final = ("trials", "costs", "execution", "data_fingerprint", "agreement", "symbols", "period")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def report(result: Result, sweep: Sweep | None, title: str | None, trials: int) 
     """The report of a result, and of the sweep that found it."""
     from qtw_lab.plots import report_html
 
+    result = result.verify()
     facts = result.facts(max(trials, sweep.trials if sweep is not None else 1))
     lead = Facts("What this rests on", tuple(fact for fact in facts if fact.name in _LEAD), facts.notes)
     html = report_html(title or facts.title, lead, _sections(result, sweep, facts), _closing(result))
@@ -100,6 +102,7 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
         ),
         Section("Trades on the chart", figures.chart(result, None, "light", {}).figure, result.bars.symbols[0]),
         Section("Returns by month", figures.calendar(result, "light").figure),
+        *_costs_and_band(result),
     ]
     if sweep is not None:
         best = sweep.best("sharpe", 10).reset_index()
@@ -113,6 +116,33 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
     if not trades.empty:
         note = f"The last {len(trades)} of {len(result.trades)}; those still open are valued at the last close."
         sections.append(Section("Last trades", _shown(trades.drop(columns="bars").reset_index(drop=True)), note))
+    return sections
+
+
+def _costs_and_band(result: Result) -> list[Section]:
+    """What costs took, part by part, and between which figures the unknown course of the bars leaves the truth."""
+    from qtw_lab.plots import Section
+
+    sections = []
+    costs = result.costs[result.costs["paid"] > 0]
+    if not costs.empty:
+        table = costs.rename_axis("cost").reset_index()
+        table["cost"] = [name.replace("_", " ") for name in table["cost"]]
+        table["drag"] = [Fact("drag", drag, "fraction").shown for drag in table["drag"]]
+        note = "Money paid, and drag: paid over mean equity, a year."
+        sections.append(Section("What costs took", _shown(table), note))
+    if not result.band["pessimistic"].equals(result.band["optimistic"]):
+        band = result.band.rename_axis("figure").reset_index()
+        units = {fact.name: fact.unit for fact in result.facts()}
+        for side in ("pessimistic", "optimistic"):
+            pairs = zip(band["figure"], band[side], strict=True)
+            band[side] = [Fact(name, value, units[name]).shown for name, value in pairs]
+        band["figure"] = [_titled(name) for name in band["figure"]]
+        note = (
+            f"{result.ambiguous_trades:.0%} of the trades depend on whether a bar's high or its low came first. Both "
+            "ways were simulated; all other figures here are the pessimistic ones."
+        )
+        sections.append(Section("Ambiguity band", band, note))
     return sections
 
 

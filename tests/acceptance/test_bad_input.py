@@ -162,7 +162,7 @@ def test_a_wrong_name_value_or_date_is_refused(call, lab, words, work, said):
         (("backtest", "sma_cross", "-p", "fast="), "not of the form"),
         (("backtest", "sma_cross", "-p", "fast=3", "-p", "fast=4"), "-p names fast twice"),
         (("backtest", "sma_cross", "-c", "10"), "such as --cost commission_bps=10"),
-        (("backtest", "sma_cross", "-c", "fee=10"), "Known: borrow_bps_per_year, commission_bps"),
+        (("backtest", "sma_cross", "-c", "fee=10"), "Known: borrow_bps_per_year, cash_rate, commission_bps"),
         (("backtest", "sma_cross", "-c", "commission_bps=ten"), "commission_bps='ten'"),
         (("backtest", "sma_cross", "-c", "commission_bps=Infinity"), "finite"),
         (("backtest", "sma_cross", "--stop", "0.1"), "such as --stop stop_loss=0.1"),

@@ -1,8 +1,11 @@
 """Round trips worked by hand."""
 
+import numpy as np
 import pytest
 
 import qtw_lab as qtw
+from qtw_lab.backtest.actions import Actions
+from qtw_lab.backtest.trades import TRADE_COLUMNS
 
 NAN = float("nan")
 
@@ -67,4 +70,54 @@ def test_trades_of_several_symbols_come_in_order_of_entry(bars_of, told):
 def test_no_orders_give_an_empty_table_with_its_columns(bars_of, told):
     trades = qtw.backtest(told(0, 0), bars_of(X=[1.0, 2.0])).trades
     assert trades.empty
-    assert {"symbol", "pnl", "return", "status"} <= set(trades.columns)
+    assert tuple(trades.columns) == TRADE_COLUMNS
+    assert trades["ambiguous"].dtype == bool
+
+
+def test_a_trade_is_ambiguous_when_one_of_its_fills_is(bars_of, told):
+    """The first is stopped out or reaches its target in one bar; the second one's bars tell all there is to know."""
+    bars = bars_of(
+        X={
+            "open": [100, 100, 101, 101, 101], "high": [100, 104, 101, 101, 105], "low": [100, 97, 101, 101, 101],
+            "close": [100, 101, 101, 101, 105],
+        }
+    )  # fmt: skip
+    result = qtw.backtest(
+        told(1, 1, -1, 1, 1), bars, execution="same_close", cash=1000.0, sizing=qtw.Sizing.fixed_shares(5),
+        stops=qtw.Stops(stop_loss=0.02, take_profit=0.03),
+    )  # fmt: skip
+    assert result.trades["side"].tolist() == ["long", "short", "long"]
+    assert result.trades["ambiguous"].tolist() == [True, False, False]
+    assert result.ambiguous_trades == pytest.approx(1 / 3)
+
+
+def _split(bars, ratio: float, at: int) -> Actions:
+    split = np.ones(bars.shape)
+    split[at] = ratio
+    return Actions(bars.index, bars.symbols, split, np.zeros(bars.shape))
+
+
+def test_a_trade_across_a_split_counts_in_the_shares_at_its_end(bars_of, told):
+    bars = bars_of(X=[100.0, 110.0, 60.0, 60.0])
+    result = qtw.backtest(
+        told(1, 1, 1, 0), bars, execution="same_close", cash=1000.0, sizing=qtw.Sizing.fixed_shares(5.0),
+        actions=_split(bars, 2.0, 2),
+    )  # fmt: skip
+    # 5 at 100 are 10 at 50; 10 sold at 60.
+    assert result.orders["quantity"].tolist() == [5.0, 10.0]
+    (trade,) = result.trades.to_dict("records")
+    assert (trade["quantity"], trade["entry_price"], trade["exit_price"], trade["pnl"]) == (10.0, 50.0, 60.0, 100.0)
+    assert trade["return"] == pytest.approx(0.2)
+    assert trade["status"] == "closed"
+    assert result.equity.iloc[-1] == 1100.0
+
+
+def test_an_open_trade_across_a_reverse_split_is_valued_in_new_shares(bars_of, told):
+    bars = bars_of(X=[10.0, 10.0, 55.0])
+    result = qtw.backtest(
+        told(1, 1, 1), bars, execution="same_close", cash=1000.0, sizing=qtw.Sizing.fixed_shares(50.0),
+        actions=_split(bars, 0.2, 2),
+    )  # fmt: skip
+    (trade,) = result.trades.to_dict("records")
+    assert (trade["quantity"], trade["status"]) == (pytest.approx(10.0), "open")
+    assert (trade["entry_price"], trade["exit_price"], trade["pnl"]) == pytest.approx((50.0, 55.0, 50.0))

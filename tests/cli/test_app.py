@@ -129,8 +129,10 @@ def test_an_interrupt_ends_with_130_and_no_traceback(storage):
         time.sleep(0.5)
         work.send_signal(signal.SIGINT)
         out, err = work.communicate(timeout=60)
-    assert (work.returncode, out) == (130, "")
-    assert err == "Error: Interrupted. What was recorded before stays.\n"
+    assert work.returncode == 130
+    assert "Traceback" not in err
+    # Before its first block a sweep has nothing to show; after it, it shows what is done.
+    assert "Of so many planned" in out or err == "Error: Interrupted. What was recorded before stays.\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes close otherwise there")

@@ -1,11 +1,13 @@
 """`qtw strategies`, `backtest` and `sweep`: the numbers are those of Python, and the options mean what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import qtw_lab
-from qtw_lab.cli.research import _grid
+from qtw_lab.cli.research import _account, _costs, _grid
 from qtw_lab.core import DataError, Facts
 from qtw_lab.strategies import STRATEGIES
 
@@ -189,3 +191,75 @@ def test_a_blend_can_be_spelled_in_json(qtw):
     assert answer.code == 0, answer.err
     assert Facts.from_json(answer.out)["trials"] == 1
     assert [member["strategy"] for member in answer.json["parameters"]["members"]] == ["sma_cross", "macd"]
+
+
+def test_a_brokers_costs_an_account_and_a_share_of_the_volume_reach_the_simulation(qtw, storage):
+    words = ("--preset", "interactive_brokers_tiered", "-c", "spread_bps=2", "--account", "reg_t")
+    answer = qtw(*WORDS, *words, "--participation", "0.001", "--cash", "10000000", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    costs = replace(qtw_lab.Costs.interactive_brokers_tiered(), spread_bps=2)
+    given = {"costs": costs, "account": qtw_lab.Account.reg_t(), "cash": 10_000_000.0}
+    strategy, bars = qtw_lab.strategies.SmaCross(fast=10, slow=50), qtw_lab.Lab.offline(storage).bars("AAPL")
+    result = qtw_lab.backtest(strategy, bars, participation=0.001, **given)
+    assert same(answer.json["stats"], result.stats)
+    assert answer.json["order_hash"] == result.order_hash
+    assert result.order_hash != qtw_lab.backtest(strategy, bars, **given).order_hash  # the cap binds
+    assert answer.json["agreement"] == f"agrees with the reference engine on all {len(result.orders)} fills"
+
+
+@pytest.mark.parametrize(
+    ("preset", "costs"),
+    [
+        ("alpaca_equities", qtw_lab.Costs.alpaca_equities()),
+        ("interactive_brokers_tiered", qtw_lab.Costs.interactive_brokers_tiered()),
+        ("alpaca_crypto", qtw_lab.Costs.alpaca_crypto()),
+    ],
+)
+def test_a_preset_is_the_brokers_and_single_figures_replace_its_own(preset, costs):
+    assert _costs(None, preset) == costs
+    assert _costs(["commission_bps=3", "slippage_bps=1"], preset) == replace(costs, commission_bps=3, slippage_bps=1)
+    assert _costs(["commission_bps=3"], None) == qtw_lab.Costs(commission_bps=3)
+    assert _costs(None, None).free
+
+
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [("simple", qtw_lab.Account()), ("cash", qtw_lab.Account.cash()), ("reg_t", qtw_lab.Account.reg_t())],
+)
+def test_an_account_goes_by_its_name(name, account):
+    assert _account(name) == account
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--preset", "alpaca_equites"), "Did you mean 'alpaca_equities'"),
+        (("--preset", ""), "preset of costs"),
+        (("--account", "reg-t"), "Did you mean 'reg_t'"),
+        (("--account", "margin"), "account"),
+        (("--participation", "1.5"), "participation=1.5 must be a fraction"),
+        (("--participation", "-0.1"), "participation=-0.1 must be a fraction"),
+        (("--participation", "nan"), "participation=nan"),
+        (("--participation", "ten"), "participation"),
+        (("--preset", "alpaca_equities", "-c", "comission_bps=1"), "Did you mean 'commission_bps'"),
+        (("--execution", "next_vwap"), "vwap"),
+    ],
+)
+@pytest.mark.parametrize("command", [("backtest",), ("sweep", "-g", "fast=5,10")], ids=["backtest", "sweep"])
+def test_a_term_that_does_not_exist_or_fit_is_wrong_input(qtw, storage, command, words, said):
+    answer = qtw(command[0], "sma_cross", *command[1:], *words)
+    assert answer.code == 2
+    assert said in " ".join(answer.err.split())
+    assert answer.out == ""
+    assert not (storage / "trials.sqlite").exists()
+
+
+def test_the_terms_of_a_sweep_are_those_of_python(qtw, storage):
+    words = ("--preset", "alpaca_equities", "--account", "cash", "--participation", "0.01")
+    answer = qtw("sweep", "sma_cross", "-g", "fast=5,10", "-g", "slow=50", *words, "--json")
+    assert (answer.code, answer.err) == (0, "")
+    done = qtw_lab.sweep(
+        "sma_cross", qtw_lab.Lab.offline(storage).bars("AAPL"), grid={"fast": [5, 10], "slow": [50]},
+        costs=qtw_lab.Costs.alpaca_equities(), account=qtw_lab.Account.cash(), participation=0.01,
+    )  # fmt: skip
+    assert [row["total_return"] for row in answer.json["best"]] == done.best("sharpe", 2)["total_return"].to_list()

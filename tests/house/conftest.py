@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PASSED_OVER = {".git", ".venv", "artifacts", "build", "dist", "__pycache__", ".ipynb_checkpoints"}
+PASSED_OVER = {".git", ".venv", ".venv-bench", "artifacts", "build", "dist", "__pycache__", ".ipynb_checkpoints"}
 
 
 @pytest.fixture(scope="session")

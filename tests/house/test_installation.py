@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
-LOCKED_EXTRAS = ("backtest", "live", "dashboards", "dev")
+LOCKED_EXTRAS = ("backtest", "search", "dask", "live", "dashboards", "dev")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_conda_understands_every_line(root, name):
 
 @pytest.mark.parametrize(
     ("name", "extras"),
-    [("environment.yml", LOCKED_EXTRAS), ("binder/environment.yml", ("backtest", "live", "dashboards"))],
+    [("environment.yml", LOCKED_EXTRAS), ("binder/environment.yml", LOCKED_EXTRAS[:-1])],
 )
 def test_the_environment_has_exactly_the_dependencies_of_pyproject(root, project, locked, tool, name, extras):
     derive = tool("derive")

@@ -7,6 +7,7 @@ import pytest
 import qtw_lab as qtw
 from qtw_lab.core import DataError, SetupError, VirtualClock
 from qtw_lab.lab import Lab
+from qtw_lab.strategies.order_list import OrderList
 
 NOW = pd.Timestamp("2024-06-03 12:00", tz="UTC")
 
@@ -85,6 +86,8 @@ def test_costs_of_10_and_of_10_point_0_are_one_configuration(lab, bars):
 @pytest.mark.parametrize(
     "other",
     [{"fast": 6}, {"short": True}, {"cash": 1000.0}, {"execution": "same_close"}, {"leverage": 2.0},
+     {"account": qtw.Account.reg_t()}, {"entry": qtw.Entry.limit(0.01)}, {"participation": 0.1},
+     {"orders": [qtw.Order("AAPL", "buy", 5, pd.Timestamp("2010-03-01", tz="UTC"))]},
      {"costs": qtw.Costs(spread_bps=1)}, {"stops": qtw.Stops(stop_loss=0.1)}, {"sizing": qtw.Sizing.fixed_cash(500)}],
     ids=lambda given: next(iter(given)),
 )  # fmt: skip
@@ -264,3 +267,34 @@ def test_a_strategy_comes_by_name(lab):
     assert lab.strategy("sma_cross", fast=5) == qtw.strategies.SmaCross(fast=5)
     with pytest.raises(DataError, match="Did you mean"):
         lab.strategy("smacross")
+
+
+def test_what_is_recorded_says_whether_the_second_engine_agrees(lab, bars):
+    result = lab.backtest("sma_cross", bars, fast=5, slow=20, stops=qtw.Stops(stop_loss=0.05))
+    assert result.agreement.agrees
+    run = lab.registry.get(lab.registry.list()["id"].iloc[0])
+    assert run.facts()["agreement"] == f"agrees with the reference engine on all {len(result.orders)} fills"
+
+
+def test_a_run_that_was_not_checked_is_recorded_as_such(lab, bars):
+    result = lab.backtest("sma_cross", bars, fast=5, slow=20, verify=False)
+    assert result.agreement is None
+    run = lab.registry.get(lab.registry.list()["id"].iloc[0])
+    assert run.facts()["agreement"].startswith("not asked")
+
+
+def test_two_lists_of_orders_are_two_configurations(lab, bars):
+    at = pd.Timestamp("2010-03-01", tz="UTC")
+    for quantity in (5, 50):
+        lab.backtest(OrderList([qtw.Order("AAPL", "buy", quantity, at)]), bars)
+    assert tried(lab, bars) == 2
+
+
+def test_the_record_of_a_run_holds_every_term_that_would_make_it_again(lab, bars):
+    lab.backtest(
+        "sma_cross", bars, account=qtw.Account.reg_t(lot=1), entry=qtw.Entry.limit(0.01, good_for=3), participation=0.25
+    )
+    terms = lab.registry.get(lab.registry.list()["id"].iloc[0]).parameters
+    said = str({name: value for name, value in terms.items() if name != "order_hash"})
+    for words in ("gross", "0.01", "0.25"):
+        assert words in said

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+import qtw_lab as qtw
 from qtw_lab.core import DataError, VirtualClock
 from qtw_lab.lab import Lab
 from qtw_lab.lab.prices import Wanted, few
@@ -204,3 +205,41 @@ def test_a_check_takes_symbols_files_tables_and_bars(lab, tmp_path):
 
 def test_what_is_wanted_is_parsed_once():
     assert Wanted.parse(["stocks:AAPL, IBM", "ibm"], "1d", None) == Wanted.parse("aapl,ibm", "1D", "stocks")
+
+
+def test_actions_lie_between_raw_and_adjusted_prices_of_the_store(lab):
+    """Two for one on the third day: the raw close halves, the adjusted one does not."""
+    raw = daily(100, 102, 51, 52).assign(high=lambda day: day["close"], low=lambda day: day["close"])
+    lab.add(raw.assign(split_factor=[0.5, 0.5, 1.0, 1.0], factor=[0.5, 0.5, 1.0, 1.0]), "X")
+    actions = lab.actions("X")
+    assert actions.table()[["symbol", "kind", "amount"]].to_numpy().tolist() == [["X", "split", 2.0]]
+    assert actions.table()["timestamp"].dt.strftime("%Y-%m-%d").tolist() == ["2024-01-04"]
+    bars = lab.bars("X", adjustment="raw")
+    held = qtw.backtest("buy_and_hold", bars, actions=actions, cash=1020.0)
+    assert held.positions["X"].tolist()[1:] == pytest.approx([10.0, 20.0, 20.0])
+    assert held.equity.iloc[-1] == pytest.approx(1040.0)
+
+
+def test_raw_prices_with_actions_are_the_adjusted_prices_without(lab):
+    """Microsoft's bundled closes hold a split of 2 for 1 on 2003-02-18 and its first dividends; cents were rounded."""
+    span = ("MSFT", "2002-06-03", "2004-12-31")
+    actions = lab.actions(*span)
+    table = actions.table()
+    splits = table[table["kind"] == "split"]
+    assert splits["timestamp"].dt.strftime("%Y-%m-%d").tolist() == ["2003-02-18"]
+    assert splits["amount"].tolist() == [2.0]
+    raw = qtw.backtest("buy_and_hold", lab.bars(*span, adjustment="raw"), actions=actions)
+    adjusted = qtw.backtest("buy_and_hold", lab.bars(*span))
+    # Dividends wait as cash here and are reinvested there: a few percent of the price in two and a half years.
+    assert raw.equity.iloc[-1] == pytest.approx(adjusted.equity.iloc[-1], rel=0.02)
+
+
+def test_prices_without_factors_have_no_actions_to_tell(lab):
+    lab.add(daily(10, 11, 12), "X")
+    with pytest.raises(DataError, match="No adjustment factors came with X"):
+        lab.actions("X")
+
+
+def test_actions_of_nobody_are_refused_as_prices_are(lab):
+    with pytest.raises(DataError, match="Did you mean 'AAPL'"):
+        lab.actions("AAPLE")

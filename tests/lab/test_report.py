@@ -14,6 +14,7 @@ import qtw_lab as qtw
 from qtw_lab.core import Facts, SetupError
 from qtw_lab.lab import Lab
 from qtw_lab.runs import DataUse
+from qtw_lab.strategies.order_list import OrderList
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +209,56 @@ def test_a_disk_that_fills_up_leaves_the_old_page_whole(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "Cannot write report.html" in done.stdout
+
+
+def test_what_costs_took_is_told_part_by_part(page, result):
+    text = Outline(page.html).text
+    assert "What costs took" in text
+    paid = result.costs.loc["commission", "paid"]
+    assert f"commission {paid:,.2f}" in text
+    assert "spread" not in text[text.index("What costs took") :].split("Money paid, and drag")[0].split("commission")[1]
+    assert "Money paid, and drag: paid over mean equity, a year." in text
+
+
+def test_free_trading_has_no_table_of_costs(lab):
+    bars = qtw.Bars.from_frame(weekdays(10, 11, 12, 11), symbol="X")
+    assert "What costs took" not in Outline(lab.report(lab.backtest("buy_and_hold", bars)).html).text
+
+
+def _doubtful() -> qtw.Bars:
+    """The second bar opens at 100, reaches 97 and 104, and says not which first."""
+    frame = weekdays(100, 101, 101, 101)
+    frame["open"] = [100.0, 100.0, 101.0, 101.0]
+    frame["high"] = [100.0, 104.0, 101.0, 101.0]
+    frame["low"] = [100.0, 97.0, 101.0, 101.0]
+    return qtw.Bars.from_frame(frame, symbol="X")
+
+
+def test_the_band_is_shown_where_bars_hide_their_course(lab):
+    stops = qtw.Stops(stop_loss=0.02, take_profit=0.03)
+    result = lab.backtest("buy_and_hold", _doubtful(), cash=1000.0, stops=stops)
+    text = Outline(lab.report(result).html).text
+    band = text[text.index("Ambiguity band") :]
+    assert "100% of the trades depend on whether a bar's high or its low came first" in band
+    assert "total return -2.00% 3.00%" in band
+    assert "final equity 980.00 1,030.00" in band
+
+
+def test_a_band_is_shown_even_if_the_worse_way_has_no_fill_to_mark(lab):
+    """A stop-limit that is touched at 103 and finds its limit of 99 again only if the high came first."""
+    order = qtw.Order("X", "buy", 1, pd.Timestamp("2024-01-02", tz="UTC"), "stop_limit", stop_price=103, limit_price=99)
+    result = qtw.backtest(OrderList([order]), _doubtful())
+    assert result.band.loc["final_equity", "optimistic"] > result.band.loc["final_equity", "pessimistic"]
+    assert "Ambiguity band" in Outline(lab.report(result).html).text
+
+
+def test_without_a_hidden_course_there_is_no_band(page):
+    assert "Ambiguity band" not in Outline(page.html).text
+
+
+def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(lab, result):
+    unasked = qtw.backtest("buy_and_hold", result.bars)
+    assert unasked.agreement is None
+    text = Outline(lab.report(unasked).html).text
+    assert "Second engine agrees with the reference engine on the only fill" in text
+    assert text.index("Second engine") < text.index("Sharpe ratio")
