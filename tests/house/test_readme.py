@@ -15,7 +15,7 @@ def blocks(root, language: str) -> list[str]:
 
 def test_the_python_of_the_readme_runs_and_gives_facts(root, tmp_path, monkeypatch):
     monkeypatch.setenv("QTW_STORAGE_DIR", str(tmp_path))
-    strategy, sweep = blocks(root, "python")
+    strategy, sweep, guarded = blocks(root, "python")
     assert strategy.rstrip().endswith("result.facts()")
     names: dict[str, object] = {"__name__": "readme"}
     exec(compile(strategy, "README.md", "exec"), names)
@@ -24,6 +24,8 @@ def test_the_python_of_the_readme_runs_and_gives_facts(root, tmp_path, monkeypat
     assert facts["total_return"] == pytest.approx(names["result"].equity.iloc[-1] / 100_000 - 1)
     exec(compile(sweep, "README.md", "exec"), names)
     assert len(names["sweep"].table) >= len(range(5, 60, 5))
+    exec(compile(guarded, "README.md", "exec"), names)
+    assert names["guarded"].agreement.agrees
 
 
 def test_every_make_target_the_papers_name_exists(root):
