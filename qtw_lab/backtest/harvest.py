@@ -166,8 +166,11 @@ def table(
         The metrics.
     """
     index = _index(plan, symbols, numbers)
-    made = pd.DataFrame(values, index=index, columns=pd.Index(metrics, name="metric"), copy=True)
-    return made.astype(dict.fromkeys((name for name in COUNTS if name in metrics), int))
+    columns = {
+        name: column.astype(np.int64) if name in COUNTS else column.copy()
+        for name, column in zip(metrics, values.T, strict=True)
+    }
+    return pd.DataFrame(columns, index=index, copy=False).rename_axis(columns="metric")
 
 
 def _index(plan: Plan, symbols: tuple[str, ...] | None, numbers: IntArray) -> pd.MultiIndex:
