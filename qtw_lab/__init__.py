@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from qtw_lab.backtest.actions import Actions as Actions
     from qtw_lab.backtest.engine import backtest as backtest
     from qtw_lab.backtest.result import Result as Result
+    from qtw_lab.backtest.search import search as search
     from qtw_lab.backtest.sweep import Sweep as Sweep
     from qtw_lab.backtest.sweep import sweep as sweep
     from qtw_lab.core import Bars as Bars
@@ -51,6 +52,7 @@ _HOMES = {
     "OrderList": "strategies.order_list", "Panel": "strategies.base", "Strategy": "strategies.base",
     "param": "strategies.base",
     "Actions": "backtest.actions", "Result": "backtest.result", "Sweep": "backtest.sweep", "sweep": "backtest.sweep",
+    "search": "backtest.search",
     "Lab": "lab",
     "backtest": "backtest", "data": "data", "indicators": "indicators", "stats": "stats", "strategies": "strategies",
 }  # fmt: skip
@@ -66,7 +68,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'qtw_lab' has no attribute {name!r}")
     room = import_module(f"qtw_lab.{_HOMES[name]}")
-    found = room if _HOMES[name].rpartition(".")[2] == name and name != "sweep" else getattr(room, name)
+    found = room if _HOMES[name].rpartition(".")[2] == name and name not in ("search", "sweep") else getattr(room, name)
     globals()[name] = found
     return found
 

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     alpaca_trading_rest_url: str | None = Field(default=None, description="another trading REST root")
     alpaca_requests_per_minute: int = Field(default=200, ge=1, description="rate limit of the Alpaca plan, per key")
 
+    dask_scheduler: str | None = Field(default=None, description="address of a Dask cluster for sweeps")
     local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work")
 
     @field_validator("*", mode="before")

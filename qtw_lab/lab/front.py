@@ -326,10 +326,21 @@ class Lab:
         return result
 
     def sweep(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
-        """Sweep a parameter grid as `qtw.sweep`, and record every configuration as a trial."""
+        """Sweep a parameter grid as `qtw.sweep`, and record every configuration as a trial.
+
+        The cluster at `DASK_SCHEDULER` does the work if that is set; ``client=None`` keeps it on this machine.
+        """
         from qtw_lab.backtest.sweep import sweep
 
-        done = sweep(strategy, bars, **options)
+        done = sweep(strategy, bars, **{"client": self.settings.dask_scheduler} | options)
+        self.trials.add(records.trials_of(done))
+        return done
+
+    def search(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
+        """Search a space of parameters as `qtw.search`, and record every configuration as a trial."""
+        from qtw_lab.backtest.search import search
+
+        done = search(strategy, bars, **options)
         self.trials.add(records.trials_of(done))
         return done
 

@@ -1,5 +1,7 @@
 """The front door: what is tried is counted, what is done is recorded, and what rests on changed bars is found."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -298,3 +300,17 @@ def test_the_record_of_a_run_holds_every_term_that_would_make_it_again(lab, bars
     said = str({name: value for name, value in terms.items() if name != "order_hash"})
     for words in ("gross", "0.01", "0.25"):
         assert words in said
+
+
+def test_a_search_is_recorded_trial_by_trial(lab):
+    bars = lab.bars("IBM", start="2010-01-01", end="2011-12-31")
+    found = lab.search("sma_cross", bars, space={"fast": (2, 20), "slow": (30, 90)}, method="random", trials=12)
+    assert lab.trials.count(bars.fingerprint) == found.trials > 0
+
+
+def test_sweeps_go_to_the_cluster_that_the_settings_name(lab):
+    named = replace(lab, settings=lab.settings.model_copy(update={"dask_scheduler": "tcp://127.0.0.1:9"}))
+    bars = lab.bars("IBM", start="2010-01-01", end="2011-12-31")
+    with pytest.raises(SetupError, match=r"127\.0\.0\.1:9"):
+        named.sweep("sma_cross", bars, grid={"fast": [2, 3], "slow": [20]})
+    assert named.sweep("sma_cross", bars, grid={"fast": [2, 3], "slow": [20]}, client=None).trials == 2
