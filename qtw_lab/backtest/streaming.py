@@ -91,7 +91,9 @@ def stream(plan: Plan, bars: Bars, terms: Terms, how: Running, remarks: tuple[st
     with shown(how.progress, f"sweep {plan.strategy.name}", before) as show:
         _run(stage, plan, record, how, lambda: show(record.done, record.rows))
     resumed = (f"{before:,} rows come from the checkpoint {how.resume}",) if before else ()
-    return stage.sweep(plan, how, record.done, record.rows, record.found(), (*remarks, *resumed, *record.remarks))
+    return stage.sweep(
+        plan, how, record.done, record.rows, record.found(), (*remarks, *resumed, *record.remarks), record.spans
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,14 +149,16 @@ class Stage:
         rows: int,
         found: tuple[npt.NDArray[np.int64], FloatArray],
         remarks: tuple[str, ...],
+        spans: tuple[Span, ...] | None = None,
     ) -> Sweep:
-        """The outcome: of `rows` in all, `done` were evaluated and these kept."""
+        """The outcome: of `rows` in all, `done` were evaluated (those of `spans`; None for all) and these kept."""
         strategy, keep = plan.strategy, how.keep
         symbols = self.bars.symbols if strategy.scope == "symbol" else None
         return Sweep(
             table=harvest.table(plan, symbols, keep.metrics, *found), strategy=strategy, bars=self.bars,
             terms=self.terms, evaluated="columns" if self.columned else "one by one", names=plan.names, trials=done,
             planned=rows, by=keep.by, top=keep.top, sampling=how.sampling, remarks=remarks,
+            plan=plan, spans=spans,
         )  # fmt: skip
 
 
@@ -179,6 +183,7 @@ class Record:
         for part in () if checkpoint is None else checkpoint.parts():
             self._take_over(part)
         self.done = self.rows - accounts * sum(stop - start for start, stop in self.todo)
+        self._evaluated = checkpoints.missing(self.todo, combinations)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -192,6 +197,7 @@ class Record:
         rows = values.reshape(len(numbers), -1)
         with self._lock:
             self._whole.add(numbers, rows)
+            self._evaluated.append((block.start, block.stop))
             if self._checkpoint is not None:
                 self._part.add(numbers, rows)
                 self._spans.append((block.start, block.stop))
@@ -208,6 +214,12 @@ class Record:
         if spans:
             self._checkpoint.save(Part(tuple(spans), *part.found()))
         self._saved = time.monotonic()
+
+    @property
+    def spans(self) -> tuple[Span, ...]:
+        """Which combinations were evaluated, kept or not."""
+        with self._lock:
+            return tuple(_joined(self._evaluated))
 
     def found(self) -> tuple[npt.NDArray[np.int64], FloatArray]:
         """The kept rows in the table's order."""

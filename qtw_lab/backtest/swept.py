@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qtw_lab.backtest.checkpoints import Span
 from qtw_lab.backtest.engine import backtest
+from qtw_lab.backtest.plan import Plan
 from qtw_lab.backtest.result import Result
 from qtw_lab.backtest.spotcheck import Sampling, SpotCheck, spot_check
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.strategies import Strategy
+
+#: Combinations whose parameters are spelled out together.
+_STRETCH = 65_536
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,6 +54,8 @@ class Sweep:
         Which rows the reference engine runs again.
     remarks : tuple of str
         What a reader must know of how the rows came about.
+    plan, spans
+        Every combination there was to be, and which of them were evaluated (None for all).
     """
 
     table: pd.DataFrame
@@ -63,6 +70,17 @@ class Sweep:
     top: int | None = None
     sampling: Sampling = field(default_factory=Sampling)
     remarks: tuple[str, ...] = ()
+    plan: Plan = field(repr=False)
+    spans: tuple[Span, ...] | None = field(default=None, repr=False)
+
+    def tried(self) -> Iterator[tuple[Any, ...]]:
+        """The index entry of every row that was evaluated, whether `top` kept it or not."""
+        symbols = self.bars.symbols if "symbol" in self.table.index.names else None
+        for block in self.plan.blocks(_STRETCH, self.spans):
+            codes = self.plan.codes(np.arange(block.start, block.stop))
+            for chosen in zip(*(code.tolist() for code in codes), strict=True):
+                key = tuple(self.plan.named(chosen).values())
+                yield from ((*key, symbol) for symbol in symbols) if symbols else (key,)
 
     @property
     def partial(self) -> bool:

@@ -32,10 +32,11 @@ def trials_of(sweep: Sweep) -> Iterator[Trial]:
     fixed = _fixed(sweep.strategy, sweep.bars, sweep.terms)
     names = [str(name) for name in sweep.table.index.names]
     sharpe = sweep.table.get("sharpe")
-    for place, key in enumerate(sweep.table.index):
-        varied = dict(zip(names, key if isinstance(key, tuple) else (key,), strict=True))
-        reached = None if sharpe is None else float(sharpe.iloc[place])
-        yield Trial(sweep.bars.fingerprint, sweep.strategy.name, {**fixed, **varied}, reached)
+    keys = (key if isinstance(key, tuple) else (key,) for key in sweep.table.index)
+    known = {} if sharpe is None else dict(zip(keys, sharpe.tolist(), strict=True))
+    for key in sweep.tried():
+        varied = dict(zip(names, key, strict=True))
+        yield Trial(sweep.bars.fingerprint, sweep.strategy.name, {**fixed, **varied}, known.get(key))
 
 
 def settings_of(result: Result) -> dict[str, Any]:

@@ -105,10 +105,11 @@ def _sections(result: Result, sweep: Sweep | None, facts: Facts) -> list[Section
         *_costs_and_band(result),
     ]
     if sweep is not None:
-        best = sweep.best("sharpe", 10).reset_index()
+        whole = sweep.top is None and "sharpe" in sweep.table  # else it kept the best rows by a metric of its own
+        best = sweep.best("sharpe" if whole else None, 10).reset_index()
         sections.append(Section("Best of the sweep", _shown(best), sweep.facts().notes[0]))
         varied = [name for name in sweep.names if sweep.table.index.get_level_values(name).nunique() > 1]
-        if len(varied) == 2:
+        if whole and len(varied) == 2:
             symbol = result.bars.symbols[0] if len(result.bars.symbols) == 1 else None
             note = "Trust a plateau of good cells more than a single peak."
             sections.append(Section("Parameter map", figures.heatmap(sweep, "sharpe", symbol, "light").figure, note))

@@ -314,3 +314,14 @@ def test_sweeps_go_to_the_cluster_that_the_settings_name(lab):
     with pytest.raises(SetupError, match=r"127\.0\.0\.1:9"):
         named.sweep("sma_cross", bars, grid={"fast": [2, 3], "slow": [20]})
     assert named.sweep("sma_cross", bars, grid={"fast": [2, 3], "slow": [20]}, client=None).trials == 2
+
+
+def test_a_sweep_that_keeps_the_best_rows_counts_all_it_tried(lab):
+    bars = lab.bars("IBM", start="2010-01-01", end="2011-12-31")
+    grid = {"fast": range(2, 12), "slow": range(5, 30)}
+    kept = lab.sweep("sma_cross", bars, grid=grid, where=lambda fast, slow: fast < slow, top=3, by="total_return")
+    assert len(kept.table) == 3
+    assert lab.trials.count(bars.fingerprint) == kept.trials > 200
+    whole = lab.sweep("sma_cross", bars, grid=grid, where=lambda fast, slow: fast < slow)
+    assert lab.trials.count(bars.fingerprint) == whole.trials == kept.trials, "the same configurations, counted once"
+    assert "Best of the sweep" in lab.report(kept.result(kept.table.index[0]), kept).html
