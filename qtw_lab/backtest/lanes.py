@@ -221,12 +221,13 @@ def simulate(decisions: FloatArray, prices: FloatArray, last: FloatArray, plan: 
     """
     bars = last.shape[0]
     paper = paper_for(bars)
-    changes, book = np.empty(bars // 64 + 1, dtype=np.uint64), np.empty(7)
+    changes, book = np.empty(bars // 64 + 1, dtype=np.uint64), np.empty(8)
     for k in range(decisions.shape[0]):
         _mark(decisions[k], changes)
         _account(decisions[k], changes, prices, last, plan, book, paper.path)
         for i in range(5):
             figures[k, 6 + i] = book[2 + i]
+        figures[k, 9] += book[7]
         write_sums(paper, bars, figures[k])
 
 
@@ -277,7 +278,7 @@ def _account(
 ) -> None:  # fmt: skip
     """Run one account from fill to fill; write its book and its equity path, start first, the last value repeated."""
     bars = row.shape[0]
-    book[:] = 0.0  # cash, held, orders, trades, traded, costs, bars exposed
+    book[:] = 0.0  # cash, held, orders, trades, traded, commission, bars exposed, slippage
     book[0] = path[0] = plan.cash
     stance, start = 0.0, 0
     delay = 0 if plan.execution == _AT_ONCE else 1
@@ -380,4 +381,5 @@ def _trade(quantity: float, paid: float, quoted: float, plan: _Plan, book: Float
     book[1] = after
     book[2] += 1.0
     book[4] += amount
-    book[5] += fee + abs(quantity) * abs(paid - quoted)
+    book[5] += fee
+    book[7] += abs(quantity) * abs(paid - quoted)

@@ -15,6 +15,7 @@ import pandas as pd
 from qtw_lab.backtest.case import Agreement, Carry, Case
 from qtw_lab.backtest.charges import PARTS, charges
 from qtw_lab.backtest.market import later_splits
+from qtw_lab.backtest.metrics import METRICS
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.backtest.trades import round_trips
 from qtw_lab.core import Bars, Fact, Facts
@@ -258,33 +259,26 @@ class Result:
 
     @cached_property
     def _figures(self) -> tuple[Fact, ...]:
+        from qtw_lab.backtest.lanes import walked
+
         r = self.returns.to_numpy()
         ppy = self.bars.periods_per_year
+        run = walked(self.equity.to_numpy()[None], self._counts, self.terms.cash, ppy)
+        swept = {name: float(metric(run)[0]) for name, metric in METRICS.items()}  # a sweep's row, to the last bit
         closed = self.trades[self.trades["status"] == "closed"]
-        amounts = (self.orders["quantity"] * self.orders["price"]).to_numpy()
-        paid = float(self.costs["paid"].sum())
-        years = len(r) / ppy
-        mean_equity = float(self.equity.mean())
-        gross = self.weights.abs().sum(axis=1)
         rows: tuple[tuple[str, float, Unit], ...] = (
-            ("total_return", p.total_return(r), "fraction"),
-            ("cagr", p.cagr(r, periods_per_year=ppy), "fraction"),
-            ("volatility", p.volatility(r, periods_per_year=ppy), "fraction"),
-            ("sharpe", p.sharpe_ratio(r, periods_per_year=ppy), "ratio"),
-            ("sortino", p.sortino_ratio(r, periods_per_year=ppy), "ratio"),
-            ("max_drawdown", p.max_drawdown(r), "fraction"),
-            ("calmar", p.calmar_ratio(r, periods_per_year=ppy), "ratio"),
+            *((name, swept[name], unit) for name, unit in _SHARED.items()),
             ("value_at_risk", p.value_at_risk(r), "fraction"),
             ("expected_shortfall", p.expected_shortfall(r), "fraction"),
-            ("trades", float(len(self.trades)), "count"),
-            ("orders", float(len(self.orders)), "count"),
+            ("trades", swept["trades"], "count"),
+            ("orders", swept["orders"], "count"),
             ("win_rate", float((closed["pnl"] > 0).mean()) if len(closed) else float("nan"), "fraction"),
             ("profit_factor", p.profit_factor(closed["pnl"].to_numpy()) if len(closed) else float("nan"), "ratio"),
-            ("exposure", float((gross > 0).mean()), "fraction"),
-            ("turnover", float(amounts.sum()) / 2 / mean_equity / years if mean_equity > 0 else float("nan"), "ratio"),
-            ("costs_paid", paid, "money"),
-            ("cost_drag", paid / mean_equity / years if mean_equity > 0 else float("nan"), "fraction"),
-            ("final_equity", float(self.equity.iloc[-1]), "money"),
+            ("exposure", swept["exposure"], "fraction"),
+            ("turnover", swept["turnover"], "ratio"),
+            ("costs_paid", swept["costs_paid"], "money"),
+            ("cost_drag", swept["cost_drag"], "fraction"),
+            ("final_equity", swept["final_equity"], "money"),
             ("benchmark_return", float(self.benchmark.iloc[-1] / self.terms.cash - 1.0), "fraction"),
         )
         parts = [(f"drag_{part}", float(drag), "fraction") for part, drag in self.costs["drag"].items() if drag > 0]
@@ -298,6 +292,21 @@ class Result:
             Fact(name, value, unit, LABELS.get(name, ""), DEFINITIONS.get(name) or p.DEFINITIONS.get(name, ""))
             for name, value, unit in (*rows, *band, *cast("list[tuple[str, float, Unit]]", parts))
         )
+
+    @property
+    def _counts(self) -> dict[str, FloatArray]:
+        """What the kernel counts while it runs, added up in the order of the fills as there."""
+        orders = self.orders
+        traded, commission, slippage = (
+            float(np.cumsum(column.to_numpy())[-1]) if len(orders) else 0.0
+            for column in (orders["quantity"] * orders["price"], orders["commission"], orders["slippage"])
+        )
+        counts = {
+            "orders": len(orders), "trades": len(self.trades), "traded": traded,
+            "costs": commission + slippage + self.carry.borrow + self.carry.margin_interest,
+            "exposed": int((self.positions.to_numpy() != 0).any(axis=1).sum()),
+        }  # fmt: skip
+        return {name: np.array([float(count)]) for name, count in counts.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON: the facts, what was run on what, and the hashes that pin data and orders.
@@ -326,6 +335,12 @@ class Result:
             f"costs {self.terms.costs.describe()}, orders {self.order_hash[:12]})"
         )
 
+
+#: Figures of the equity path alone.
+_SHARED: Final[dict[str, Unit]] = {
+    "total_return": "fraction", "cagr": "fraction", "volatility": "fraction", "sharpe": "ratio", "sortino": "ratio",
+    "max_drawdown": "fraction", "calmar": "ratio",
+}  # fmt: skip
 
 #: What people read where the name alone does not say it.
 LABELS: Final = {
