@@ -97,8 +97,9 @@ def capped(quantity: float, j: int, state: FloatArray, rules: Rules) -> float:
     """The quantity, or what the bar's volume still allows of it in whole lots."""
     if rules.participation <= 0.0 or abs(quantity) <= state[ROOM, j]:
         return quantity
-    cut = state[ROOM, j] if quantity > 0.0 else -state[ROOM, j]
-    return rounded(cut, rules.lot)
+    cut = rounded(state[ROOM, j] if quantity > 0.0 else -state[ROOM, j], rules.lot)
+    state[ROOM, j] = abs(cut)  # an allowance that has cut an order is used up by it
+    return cut
 
 
 @inlined

@@ -55,7 +55,7 @@ from qtw_lab.backtest.compiled import compiled, inlined
 from qtw_lab.backtest.desk import CANCELLED, DONE, FORCE, LIMIT, LIVE, PEAK, QUANTITY, STATUS, STOP, TRAIL, WORKING
 from qtw_lab.backtest.market import Market
 from qtw_lab.backtest.rules import EXECUTIONS, ORDER_COLUMNS, REASONS, Rules
-from qtw_lab.backtest.walk import at_close, drop_entry, enter, inside, leave, pass_by, rows_near, stops_near
+from qtw_lab.backtest.walk import at_close, drop_entry, enter, inside, lapse, leave, pass_by, rows_near, stops_near
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -184,6 +184,9 @@ def simulate(  # noqa: C901, PLR0912, PLR0915  (one loop over bars; split, it ru
                 worth += state[HELD, j] * state[LAST, j]
         if worth <= 0.0 and not ruined:
             ruined, waiting = True, False
+            for r in range(rows.shape[0]):
+                if rows[r, STATUS] <= WORKING:
+                    rows[r, STATUS] = CANCELLED
             for j in range(symbols):
                 if state[HELD, j] != 0.0:
                     last = state[LAST, j]
@@ -207,6 +210,8 @@ def _act(t: int, market: Market, rows: FloatArray, spans: IntArray, state: Float
             state[BEST, j] /= ratio
             state[LAST, j] /= ratio
             for r in range(spans[j, 0], spans[j, 1]):
+                if rows[r, STATUS] == WORKING:
+                    lapse(r, market.sessions[t], rows)
                 if rows[r, LIVE] <= t:
                     _split_row(r, ratio, rows)
         if market.dividend[t, j] != 0.0:
@@ -428,7 +433,8 @@ def _buy(  # noqa: C901  (one moment's buys)
         if not rules.gross:
             power -= cover * paid
         beyond = min((quantity - cover) * scale, affordable(power, paid, False, fresh, rules))
-        bought = cover + (beyond if beyond * price > DUST * worth else 0.0)
+        beyond = beyond if beyond * price > DUST * worth else 0.0
+        bought = quantity if beyond == quantity - cover else cover + beyond  # no rounding crumbs
         if bought != -held:
             bought = rounded(bought, rules.lot)
         if bought > 0.0:

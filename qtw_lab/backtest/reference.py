@@ -388,6 +388,9 @@ class Account(Purse):
         needed = requirement(longs, shorts, rules.maintenance, rules.maintenance_short)
         if moment.equity <= 0:
             self.ruined = True
+            for holding in self.holdings:
+                for work in [*holding.works, *filter(None, [holding.entry])]:
+                    holding.finish(work, "cancelled")
         elif moment.equity >= needed * (1.0 - DUST):
             return
         fraction = 1.0 - moment.equity / needed if not self.ruined else 1.0

@@ -178,6 +178,14 @@ def pass_by(high: float, low: float, rows: FloatArray, first: int, end: int) -> 
 
 
 @inlined
+def lapse(r: int, session: int, rows: FloatArray) -> None:
+    """End a working row whose time in force has run out before this bar."""
+    over = rows[r, FORCE] == _DAY and rows[r, BORN] != session
+    if over or (rows[r, BARS] > 0.0 and rows[r, AGE] >= rows[r, BARS]):
+        rows[r, STATUS] = EXPIRED
+
+
+@inlined
 def _wake(t: int, r: int, price: float, session: int, rows: FloatArray) -> None:
     """Let a row go live at its first bar, and end it when its life is over."""
     if rows[r, STATUS] == IDLE and rows[r, PARENT] < 0 and rows[r, LIVE] <= t:
@@ -185,10 +193,7 @@ def _wake(t: int, r: int, price: float, session: int, rows: FloatArray) -> None:
         rows[r, BORN] = session
         rows[r, PEAK] = price
     if rows[r, STATUS] == WORKING:
-        if (rows[r, FORCE] == _DAY and rows[r, BORN] != session) or (
-            rows[r, BARS] > 0.0 and rows[r, AGE] >= rows[r, BARS]
-        ):
-            rows[r, STATUS] = EXPIRED
+        lapse(r, session, rows)
         rows[r, AGE] += 1.0
 
 
@@ -441,7 +446,7 @@ def fill_row(  # noqa: C901, PLR0912  (the arrays of the one loop)
         beyond = min(beyond, affordable(power, max(paid, price), resting, fresh, rules))
         if beyond * price <= DUST * worth:
             beyond = 0.0
-    amount = inner + beyond
+    amount = abs(quantity) if beyond == abs(quantity) - inner else inner + beyond  # no rounding crumbs
     if amount != abs(held) or inner == 0.0:
         amount = rounded(amount, rules.lot)
     short_of_money = amount < abs(quantity)

@@ -1,10 +1,13 @@
 """What a sweep answers about its own table."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import qtw_lab as qtw
+from qtw_lab.backtest.plan import planned
 from qtw_lab.backtest.swept import Sweep, undominated
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import DataError
@@ -14,11 +17,13 @@ BARS = qtw.Lab.offline().bars("AAPL", start="2010-01-01", end="2010-12-31")
 
 def made(values, **changes) -> Sweep:
     """A sweep with the given table of two metrics over `fast`."""
-    index = pd.MultiIndex.from_arrays([range(2, 2 + len(values))], names=["fast"])
+    fast, strategy = range(2, 2 + len(values)), qtw.strategies.SmaCross()
+    index = pd.MultiIndex.from_arrays([fast], names=["fast"])
     table = pd.DataFrame(values, index=index, columns=["sharpe", "cagr"], dtype=float)
     given = {
-        "table": table, "strategy": qtw.strategies.SmaCross(), "bars": BARS, "terms": Terms.given(), "names": ("fast",),
+        "table": table, "strategy": strategy, "bars": BARS, "terms": Terms.given(), "names": ("fast",),
         "evaluated": "columns", "trials": len(values), "planned": len(values), "by": "sharpe",
+        "plan": planned(strategy, {"fast": fast}),
     }  # fmt: skip
     return Sweep(**(given | changes))
 
@@ -60,3 +65,10 @@ def test_remarks_and_interrupts_stand_in_the_notes():
     assert s.partial
     assert s.notes[1:3] == ("partial: 1 of 4 rows, the rest was interrupted", "made by hand")
     assert "partial: 1 of 4" in repr(s)
+
+
+def test_what_was_tried_is_every_evaluated_combination_kept_or_not():
+    s = made([[1, 0], [2, 0], [3, 0]])
+    assert list(s.tried()) == [(2,), (3,), (4,)]
+    assert list(replace(s, table=s.table.iloc[[2]], top=1).tried()) == [(2,), (3,), (4,)]
+    assert list(replace(s, spans=((0, 1), (2, 3))).tried()) == [(2,), (4,)]
