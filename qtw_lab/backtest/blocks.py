@@ -40,6 +40,7 @@ from qtw_lab.core import Bars, lookup
 from qtw_lab.indicators.memo import Memo
 from qtw_lab.strategies import Panel, Strategy
 from qtw_lab.strategies.base import Kind
+from qtw_lab.strategies.crossings import Crossing, crossing_of
 
 FloatArray = npt.NDArray[np.float64]
 #: Parameter values by name, one for each combination of a block, (K,).
@@ -50,10 +51,18 @@ INDICATOR_BYTES: Final = 64_000_000
 
 #: Bytes of an array of which several stay near a core, in its second and third cache; smaller was not faster.
 _CACHED: Final = 2_200_000
+#: Combinations of a block at most.
+_MOST: Final = 256
+#: Arrays of (T, N) float64 that are held at once for each combination: in general, and where two averages cross.
+_ARRAYS: Final = 12
+_AVERAGES: Final = 2
 #: One array of that many bytes, made and dropped without being written, tells the C library to keep freed memory. It
 #: would otherwise hand it back, and the system would clear every block's pages anew, at more than the cost of the work.
 #: (glibc raises its limits to the largest array freed, up to 32 MB; elsewhere this does nothing.)
 _LARGEST: Final = 31_000_000
+
+#: Combinations of a block that are tried together to find out whether a strategy takes columns.
+_TRIED: Final = 16
 
 #: How a rule written for single numbers fails on arrays; run one by one, its real errors show.
 _NOT_FOR_COLUMNS: Final = (TypeError, ValueError, AttributeError, IndexError, NumbaError)
@@ -148,7 +157,7 @@ class Job:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what each process makes for itself."""
-        return {name: value for name, value in vars(self).items() if name not in ("memo", "_found", "_rules")}
+        return {name: value for name, value in vars(self).items() if name not in ("memo", "arrays", "_found", "_rules")}
 
     @cached_property
     def memo(self) -> Memo | None:
@@ -163,7 +172,13 @@ class Job:
     def block(self) -> int:
         """How many combinations make a good block: few enough for the cache, many enough to repay the overhead."""
         bars = max(len(world.panel.times) for world in self.worlds)
-        return min(max(_CACHED // (8 * bars), 8), 256)
+        return _MOST if self.arrays == _AVERAGES else min(max(_CACHED // (8 * bars), 8), _MOST)
+
+    @cached_property
+    def arrays(self) -> int:
+        """How many arrays (T, N) of float64 are held at once, at most, for each combination of a block."""
+        follows = all(self._crossing(self.strategy, world) is not None for world in self.worlds)
+        return _AVERAGES if follows else _ARRAYS
 
     @property
     def kept_bytes(self) -> int:
@@ -193,30 +208,38 @@ class Job:
         DataError
             If the strategy's answer breaks its contract.
         """
-        columned = self._found.get("columns")
-        if columned is None:
-            columned = self._found["columns"] = self.takes_columns(columns)
+        columned = self.takes_columns(columns)
         with self._remembering():
             together = self.strategy.with_columns(columns) if columned else None
             return np.stack([self._world(together, columns, world) for world in self.worlds], axis=1)
 
     def takes_columns(self, columns: ParameterColumns) -> bool:
-        """Whether the strategy's parameter columns give what single evaluations give: first, middle and last compared.
+        """Whether the strategy's parameter columns give what single evaluations give; found out once.
+
+        Some of the combinations are evaluated together, and the first, middle and last of them alone.
 
         Parameters
         ----------
         columns : mapping of str to ndarray (K,)
             A block of combinations.
         """
+        found = self._found.get("columns")
+        if found is None:
+            found = self._found["columns"] = self._compared(columns)
+        return found
+
+    def _compared(self, columns: ParameterColumns) -> bool:
         if self.strategy.scope != "symbol" or not columns:
             return False
+        length = len(next(iter(columns.values())))
+        tried = np.unique(np.linspace(0, length - 1, _TRIED).astype(np.int64))
+        columns, size = {name: column[tried] for name, column in columns.items()}, len(tried)
         panel = self.worlds[0].panel
         try:
             with self._remembering():
                 together = self.strategy.with_columns(columns).decide(panel)
         except _NOT_FOR_COLUMNS:
             return False
-        size = together.shape[1]
         alone = {k: self._single(columns, k).decide(panel)[:, 0] for k in sorted({0, size // 2, size - 1})}
         return all(np.array_equal(together[:, k], alone[k], equal_nan=True) for k in alone)
 
@@ -230,6 +253,9 @@ class Job:
     def _world(self, together: Strategy | None, columns: ParameterColumns, world: World) -> FloatArray:
         """Metrics (K, M) in one world."""
         if together is not None:
+            crossing = self._crossing(together, world)
+            if crossing is not None:
+                return self._metrics(lanes.crossed(crossing, world.tape, self._rules, world.panel.periods_per_year))
             return self._figures(together.decide(world.panel, copied=False), world, columned=True)
         count = len(next(iter(columns.values())))
         singles = (self._single(columns, k) for k in range(count))
@@ -237,13 +263,22 @@ class Job:
             [self._figures(one.decide(world.panel, copied=False), world, columned=False) for one in singles]
         )
 
+    def _crossing(self, strategy: Strategy, world: World) -> Crossing | None:
+        """The rule of the strategy if the fast lane can follow it without an array of decisions."""
+        if self.terms.sizing.measured or not world.fits(self._rules, strategy.kind):
+            return None
+        return crossing_of(strategy, world.panel)
+
     def _figures(self, decisions: FloatArray, world: World, *, columned: bool) -> FloatArray:
         """Metrics (K, M), given decisions (T, K) of K accounts, or (T, N) of one."""
         kind, terms = self.strategy.kind, self.terms
         if terms.sizing.measured:
             decisions, kind, sizing = sized(decisions, kind, terms.sizing, world.panel, columns=columned)
             terms = replace(terms, sizing=sizing)
-        run = self._run(decisions, world, terms, kind, columned=columned)
+        return self._metrics(self._run(decisions, world, terms, kind, columned=columned))
+
+    def _metrics(self, run: Measured) -> FloatArray:
+        """The metrics (K, M) of K accounts."""
         return np.column_stack([np.asarray(METRICS[name](run), dtype=np.float64) for name in self.metrics])
 
     def _run(self, decisions: FloatArray, world: World, terms: Terms, kind: Kind, *, columned: bool) -> Measured:

@@ -20,11 +20,13 @@ from qtw_lab.backtest.book import DUST
 from qtw_lab.backtest.compiled import compiled, inlined
 from qtw_lab.backtest.market import Market
 from qtw_lab.backtest.metrics import Measured
-from qtw_lab.backtest.paths import SUMS, paper_for, sums_of, write_sums
+from qtw_lab.backtest.paths import SUMS, Paper, paper_for, sums_of, write_sums
 from qtw_lab.backtest.rules import EXECUTIONS, Rules
+from qtw_lab.indicators.moving import averages
 from qtw_lab.ledger import costs as _costs
 from qtw_lab.ledger import sizing as _sizing
 from qtw_lab.stats.moments import Moments
+from qtw_lab.strategies.crossings import Crossing
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -155,6 +157,30 @@ def measured(decisions: FloatArray, tape: Tape, rules: Rules, periods_per_year: 
     return _read(figures, decisions.shape[1], rules.cash, periods_per_year)
 
 
+def crossed(crossing: Crossing, tape: Tape, rules: Rules, periods_per_year: float) -> Measured:
+    """What K accounts over one symbol come to that are long while one average is above another.
+
+    Each distinct average is computed once, and no array of decisions is made: the accounts compare rows.
+
+    Parameters
+    ----------
+    crossing : Crossing
+        The rule of each account.
+    tape, rules, periods_per_year
+        As for `measured`.
+    """
+    fast, fast_places = averages(crossing.average, crossing.x, crossing.fast)
+    slow, slow_places = averages(crossing.average, crossing.x, crossing.slow)
+    places = np.array(np.broadcast_arrays(fast_places, slow_places))
+    otherwise = np.broadcast_to(np.asarray(crossing.otherwise, dtype=np.float64), places.shape[1:])
+    figures = np.empty((len(FIGURES), places.shape[1])).T
+    simulate_crossings(
+        _fixed(fast), _fixed(slow), places, _fixed(otherwise), tape.prices[rules.execution], tape.last, _plan(rules),
+        figures,
+    )  # fmt: skip
+    return _read(figures, tape.last.shape[0], rules.cash, periods_per_year)
+
+
 def walked(equity: FloatArray, counts: Mapping[str, FloatArray], start: float, periods_per_year: float) -> Measured:
     """What K accounts come to, given their equity paths.
 
@@ -223,12 +249,47 @@ def simulate(decisions: FloatArray, prices: FloatArray, last: FloatArray, plan: 
     paper = paper_for(bars)
     changes, book = np.empty(bars // 64 + 1, dtype=np.uint64), np.empty(8)
     for k in range(decisions.shape[0]):
-        _mark(decisions[k], changes)
-        _account(decisions[k], changes, prices, last, plan, book, paper.path)
-        for i in range(5):
-            figures[k, 6 + i] = book[2 + i]
-        figures[k, 9] += book[7]
-        write_sums(paper, bars, figures[k])
+        _one(decisions[k], changes, prices, last, plan, book, paper, figures[k])
+
+
+@compiled
+def simulate_crossings(
+    fast: FloatArray, slow: FloatArray, places: IntArray, otherwise: FloatArray, prices: FloatArray, last: FloatArray,
+    plan: _Plan, figures: FloatArray,
+) -> None:  # fmt: skip
+    """Run K accounts that are long while row ``places[0, k]`` of `fast` is above row ``places[1, k]`` of `slow`.
+
+    Other parameters as for `simulate`; `otherwise` (K,) is the stance while it is not above. Where a row is NaN the
+    stance is kept.
+    """
+    bars = last.shape[0]
+    paper = paper_for(bars)
+    changes, book, decisions = np.empty(bars // 64 + 1, dtype=np.uint64), np.empty(8), np.empty(bars)
+    for k in range(places.shape[1]):
+        _compare(fast[places[0, k]], slow[places[1, k]], otherwise[k], decisions)
+        _one(decisions, changes, prices, last, plan, book, paper, figures[k])
+
+
+@compiled
+def _compare(fast: FloatArray, slow: FloatArray, otherwise: float, decisions: FloatArray) -> None:
+    """Write the stance of one crossing."""
+    for t in range(decisions.shape[0]):
+        level = 1.0 if fast[t] > slow[t] else otherwise
+        decisions[t] = level if (fast[t] == fast[t]) & (slow[t] == slow[t]) else np.nan  # NaN alone differs from itself
+
+
+@inlined
+def _one(
+    decisions: FloatArray, changes: WordArray, prices: FloatArray, last: FloatArray, plan: _Plan, book: FloatArray,
+    paper: Paper, figures: FloatArray,
+) -> None:  # fmt: skip
+    """Run one account and write its `FIGURES`."""
+    _mark(decisions, changes)
+    _account(decisions, changes, prices, last, plan, book, paper.path)
+    for i in range(5):
+        figures[6 + i] = book[2 + i]
+    figures[9] += book[7]
+    write_sums(paper, last.shape[0], figures)
 
 
 @compiled

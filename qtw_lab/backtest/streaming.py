@@ -31,8 +31,6 @@ FloatArray = npt.NDArray[np.float64]
 
 #: Combinations of a block that are evaluated one by one: an interrupt need not wait for many.
 SINGLES: Final = 8
-#: Arrays of (T, N) float64 that a worker holds at once for each combination of its block.
-_ARRAYS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +134,7 @@ class Stage:
         case_of(plan.longest, each[0], terms)  # refuses terms that contradict each other, or the strategy's answer
         worlds = tuple(World.of(one, terms) for one in each)
         job = Job(strategy, worlds, terms, plan.names, how.keep.metrics)
-        size, spare = _block_size(plan, bars, len(each), how, job.block)
+        size, spare = _block_size(plan, job, bars, how)
         job = replace(job, indicator_bytes=min(spare, job.indicator_bytes))
         columned = job.takes_columns(next(plan.blocks(size)).columns)
         return cls(bars, terms, job, columned, size if columned else min(size, SINGLES))
@@ -302,21 +300,21 @@ def _silent(done: int, total: int) -> None:
     """Show nothing."""
 
 
-def _block_size(plan: Plan, bars: Bars, accounts: int, how: Running, best: int) -> tuple[int, int]:
-    """How many combinations a block may have, `best` or what the memory limit allows, and how many bytes are left.
+def _block_size(plan: Plan, job: Job, bars: Bars, how: Running) -> tuple[int, int]:
+    """How many combinations a block may have, the best for the job or what fits, and how many bytes are left.
 
     Raises
     ------
     DataError
-        If not even blocks of one fit; with the number needed.
+        If not even blocks of one fit the memory limit; with the number needed.
     """
-    rows = len(plan) * accounts
+    rows = len(plan) * len(job.worlds)
     held = how.keep.row_bytes(rows, len(plan.names) + 1)
     cells = len(bars) * (1 if plan.strategy.scope == "symbol" else len(bars.symbols))
-    one = how.workers * _ARRAYS * cells * 8
+    one = how.workers * job.arrays * cells * 8
     fitting = (how.memory_limit - held) // one
     if fitting >= 1:
-        size = min(best, fitting)
+        size = min(job.block, fitting)
         return size, how.memory_limit - held - one * size
     needed = math.ceil((held + one) / 1e6)
     remedy = "coarsen the grid" if how.keep.top is not None else "keep only the best rows with top="

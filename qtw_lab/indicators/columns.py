@@ -80,6 +80,31 @@ def compute(
     return tuple(result[0] if flat else result.T for result in out)
 
 
+def distinct(
+    kernel: Kernel, inputs: Mapping[str, npt.ArrayLike], parameters: Mapping[str, Window]
+) -> tuple[FloatArray, IntArray]:
+    """The distinct columns of what `compute` gives for one series, and which of them each column is.
+
+    Parameters and errors as for `compute`; every input must hold one column.
+
+    Returns
+    -------
+    rows : ndarray, (R, T)
+        Only to be read.
+    places : ndarray of int64, (K,)
+        Column k of the answer is ``rows[places[k]]``.
+    """
+    settings = {name: whole(name, value) for name, value in parameters.items()}
+    table = _table(settings, _width(1, {value.size for value in settings.values() if value.ndim}, settings))
+    memo = in_use()
+    series = None if memo is None else _series(inputs)
+    if memo is not None and series is not None:
+        rows, places = memo.shelved(kernel, series, table, 1, lambda t: _filled(kernel, stacked(inputs), t, 1))
+        return rows[0], places
+    alone, places = np.unique(table, axis=1, return_inverse=True)
+    return _filled(kernel, stacked(inputs), np.ascontiguousarray(alone), 1)[0], places.reshape(-1)
+
+
 def _table(settings: Mapping[str, IntArray], width: int) -> IntArray:
     """The parameters of each column, (P, J)."""
     table = np.empty((len(settings), width), dtype=np.int64)

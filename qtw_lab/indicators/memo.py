@@ -99,30 +99,32 @@ class Memo:
         fill : callable
             Computes columns for given parameters.
         """
+        rows, places = self.shelved(kernel, inputs, table, outputs, fill)
+        out = np.empty((outputs, len(places), rows.shape[2]))
+        for result, columns in zip(out, rows, strict=True):
+            np.take(columns, places, axis=0, out=result, mode="clip")
+        return out
+
+    def shelved(
+        self, kernel: Hashable, inputs: Iterable[FloatArray], table: IntArray, outputs: int, fill: Fill
+    ) -> tuple[FloatArray, IntArray]:
+        """Rows (O, R, T), only to be read, and which of them each column wanted is, (J,); parameters as for `taken`."""
         wanted = list(zip(*table.tolist(), strict=True)) if table.shape[0] else [()] * table.shape[1]
         known = [self._known(array) for array in inputs]
         key = (kernel, outputs, *known)
         shelf = self._shelves.get(key)
         missing = list(dict.fromkeys(one for one in wanted if shelf is None or one not in shelf.places))
         if missing:
-            asked = np.array(missing, dtype=np.int64).reshape(len(missing), table.shape[0]).T
-            made = fill(np.ascontiguousarray(asked))
+            made = fill(_asked(missing, table.shape[0]))
             shelf = self._kept(key, missing, made, sum(len(part) for part in known if isinstance(part, bytes)))
             if shelf is None:
-                found = {one: place for place, one in enumerate(missing)}
-                return (
-                    np.take(made, [found[one] for one in wanted], axis=1)
-                    if len(found) == len(set(wanted))
-                    else fill(table)
-                )
+                distinct = {one: place for place, one in enumerate(dict.fromkeys(wanted))}
+                made = made if len(distinct) == len(missing) else fill(_asked(list(distinct), table.shape[0]))
+                return made, np.array([distinct[one] for one in wanted], dtype=np.int64)
         assert shelf is not None  # noqa: S101  (for the type checker: nothing was missing, or it was kept)
         with self._lock:  # another thread may be exchanging the table for a larger one
             rows = shelf.table
-            places = [shelf.places[one] for one in wanted]
-        out = np.empty((outputs, len(places), rows.shape[2]))
-        for result, columns in zip(out, rows, strict=True):
-            np.take(columns, places, axis=0, out=result, mode="clip")
-        return out
+            return rows, np.array([shelf.places[one] for one in wanted], dtype=np.int64)
 
     def _known(self, array: FloatArray) -> Hashable:
         """What the memo knows an input by: its place in memory if it never changes, else its content."""
@@ -150,6 +152,11 @@ class Memo:
             for place, k in enumerate(fresh, start=used):
                 shelf.places[names[k]] = place
             return shelf
+
+
+def _asked(names: list[tuple[int, ...]], parameters: int) -> IntArray:
+    """Parameters one tuple a column as the table (P, J) that kernels take."""
+    return np.ascontiguousarray(np.array(names, dtype=np.int64).reshape(len(names), parameters).T)
 
 
 _USED: ContextVar[Memo | None] = ContextVar("memo", default=None)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
 import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.indicators import recursions, rolling
-from qtw_lab.indicators.columns import FloatArray, Window, compute, whole
+from qtw_lab.indicators.columns import FloatArray, IntArray, Kernel, Window, compute, distinct, whole
 
 
 def rolling_sum(x: npt.ArrayLike, window: Window) -> FloatArray:
@@ -127,6 +130,40 @@ def wma(x: npt.ArrayLike, window: Window) -> FloatArray:
     array([   nan, 1.6667, 4.    ])
     """
     return compute(rolling.weighted_mean, {"x": x}, {"window": window})[0]
+
+
+#: Averages of one window and what computes them, for `averages`.
+AVERAGES: Final[Mapping[Callable[..., Any], Kernel]] = {
+    sma: rolling.rolling_mean, ema: recursions.exponential, wma: rolling.weighted_mean,
+}  # fmt: skip
+
+
+def averages(average: Callable[..., FloatArray], x: npt.ArrayLike, window: Window) -> tuple[FloatArray, IntArray]:
+    """The distinct columns of ``average(x, window)``, (R, T), and which of them each of its K columns is, (K,).
+
+    A grid of windows asks for the same averages again and again; here each is computed, and kept, once.
+
+    Parameters
+    ----------
+    average : callable
+        One of `AVERAGES`.
+    x : array_like
+        (T,) or (T, 1).
+    window : int or array_like of int
+        One, or (K,).
+
+    Raises
+    ------
+    DataError
+        As for `rolling_sum`.
+
+    Examples
+    --------
+    >>> rows, places = averages(sma, [1.0, 2.0, 3.0], [2, 1, 2])
+    >>> rows[places].tolist()
+    [[nan, 1.5, 2.5], [1.0, 2.0, 3.0], [nan, 1.5, 2.5]]
+    """
+    return distinct(AVERAGES[average], {"x": x}, {"window": window})
 
 
 def kama(x: npt.ArrayLike, window: Window, fast: Window = 2, slow: Window = 30) -> FloatArray:

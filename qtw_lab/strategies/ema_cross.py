@@ -7,7 +7,8 @@ import numpy as np
 from qtw_lab import indicators as ind
 from qtw_lab.core import DataError
 from qtw_lab.strategies.base import FloatArray, Panel, Strategy, param
-from qtw_lab.strategies.stances import down, stance
+from qtw_lab.strategies.crossings import Crossing
+from qtw_lab.strategies.stances import down
 
 
 class EmaCross(Strategy):
@@ -50,7 +51,10 @@ class EmaCross(Strategy):
         """The memory of the slow average, which is the longer one."""
         return int(ind.ema_memory(self.slow))
 
+    def crossing(self, prices: Panel) -> Crossing:
+        """The rule: fast above slow."""
+        return Crossing(ind.ema, prices.close, self.fast, self.slow, down(self.short))
+
     def signals(self, prices: Panel) -> FloatArray:
         """1 while fast is above slow, else 0 or -1."""
-        fast, slow = ind.ema(prices.close, self.fast), ind.ema(prices.close, self.slow)
-        return stance((fast > slow, 1.0), otherwise=down(self.short), given=(fast, slow))
+        return self.crossing(prices).stances()

@@ -7,7 +7,8 @@ import numpy as np
 from qtw_lab import indicators as ind
 from qtw_lab.core import DataError
 from qtw_lab.strategies.base import FloatArray, Panel, Strategy, param
-from qtw_lab.strategies.stances import down, stance
+from qtw_lab.strategies.crossings import Crossing
+from qtw_lab.strategies.stances import down
 
 
 class SmaCross(Strategy):
@@ -54,7 +55,10 @@ class SmaCross(Strategy):
         """The slow window."""
         return self.slow
 
+    def crossing(self, prices: Panel) -> Crossing:
+        """The rule: fast above slow."""
+        return Crossing(ind.sma, prices.close, self.fast, self.slow, down(self.short))
+
     def signals(self, prices: Panel) -> FloatArray:
         """1 while fast is above slow, else 0 or -1."""
-        fast, slow = ind.sma(prices.close, self.fast), ind.sma(prices.close, self.slow)
-        return stance((fast > slow, 1.0), otherwise=down(self.short), given=(fast, slow))
+        return self.crossing(prices).stances()

@@ -209,5 +209,6 @@ def test_a_good_block_shrinks_as_histories_grow(bars_of):
     sizes = []
     for count in (100, 1000, 10_000):
         long = bars_of(start="1980-01-01", X=(100 + np.sin(np.arange(count))).tolist())
-        sizes.append(job_of(qtw.strategies.SmaCross(), long, fast=[2], slow=[5])[0].block)
+        sizes.append(job_of(qtw.strategies.Macd(), long, fast=[2], slow=[5])[0].block)
+        assert job_of(qtw.strategies.SmaCross(), long, fast=[2], slow=[5])[0].block == 256  # makes no columns
     assert sizes == [256, 256, 27]  # 2.2 MB of float64 columns, at most 256 of them

@@ -1,5 +1,7 @@
 """The fast lane must give the very fills of the kernel, and sums that agree with the paths the kernel writes."""
 
+import threading
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -9,13 +11,16 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as some
 
 import qtw_lab as qtw
+from qtw_lab import indicators as ind
 from qtw_lab.backtest import lanes
 from qtw_lab.backtest.book import BOOK, COMMISSION, FILLS, OPENED, SLIPPAGE, TRADED
 from qtw_lab.backtest.kernel import simulate
 from qtw_lab.backtest.market import Market
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars
+from qtw_lab.indicators.memo import Memo
 from qtw_lab.stats.moments import Moments
+from qtw_lab.strategies.crossings import Crossing
 
 NAN = float("nan")
 YEAR = 252.0
@@ -93,6 +98,33 @@ def assert_moments(found, expected):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-12, atol=1e-12, err_msg=name)
     for name in ("squares", "shortfalls", "equity"):
         np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-9, atol=1e-22, err_msg=name)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=some.integers(0, 2**31),
+    bars=some.integers(2, 330),
+    holes=some.sampled_from([0.0, 0.15]),
+    average=some.sampled_from([ind.sma, ind.ema, ind.wma]),
+    windows=some.lists(some.tuples(some.integers(1, 12), some.integers(1, 40)), min_size=1, max_size=9),
+    execution=EXECUTIONS,
+    costs=COSTS,
+    kept=some.booleans(),
+)
+def test_a_crossing_gives_what_its_array_of_stances_gives(seed, bars, holes, average, windows, execution, costs, kept):
+    terms = Terms.given(costs, None, execution)
+    market = market_of(bars, seed, 0.02, holes, terms)
+    tape, rules = lanes.Tape.of(market), terms.rules("signals")
+    fast, slow = np.array(windows).T
+    rule = Crossing(average, market.close, fast, slow, np.where(fast % 2, 0.0, -1.0))
+    dense = lanes.measured(rule.stances().T, tape, rules, YEAR)
+    memo = Memo(10_000_000 if seed % 2 else 3_000, [market.close], threading.Lock())  # with room, and with hardly any
+    with memo.used() if kept else nullcontext():
+        run = lanes.crossed(rule, tape, rules, YEAR)
+    for name in ("orders", "trades", "traded", "costs", "exposed"):
+        np.testing.assert_array_equal(getattr(run, name), getattr(dense, name))
+    for name in lanes.SUMS:
+        np.testing.assert_array_equal(getattr(run.moments, name), getattr(dense.moments, name))
 
 
 @settings(deadline=None, max_examples=300)
