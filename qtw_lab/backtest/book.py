@@ -35,6 +35,8 @@ target_level = inlined(_fills.target_level)
 
 #: An order below this fraction of equity is rounding noise and is not sent.
 DUST: Final = 1e-9
+#: A position below this fraction of the fill that left it is a rounding error, and none.
+CRUMB: Final = 1e-12
 
 # Rows of a symbol's state: shares, mean price, best price, last price, signal heard last, decision that waits,
 # remainder carried and whether it closes, side blocked after a protective exit, reason + 1 of an unfinished exit
@@ -103,6 +105,13 @@ def capped(quantity: float, j: int, state: FloatArray, rules: Rules) -> float:
 
 
 @inlined
+def remaining(held: float, quantity: float) -> float:
+    """Shares held after a fill."""
+    after = held + quantity
+    return after if abs(after) > CRUMB * abs(quantity) else 0.0
+
+
+@inlined
 def power_of(worth: float, exposure: float, book: FloatArray, rules: Rules) -> float:
     """Money that new positions may use now."""
     return buying_power(rules.gross, rules.leverage, worth, book[CASH], book[UNSETTLED], exposure)
@@ -129,7 +138,7 @@ def trade(
     fee = fee_of(quantity, paid, resting, first, rules)
     fee += sale_fees(amount, quantity, rules.sell_fee_bps, rules.sell_fee_per_share, rules.sell_fee_most)
     before = state[HELD, j]
-    after = before + quantity
+    after = remaining(before, quantity)
     if before == 0.0 or before * after < 0.0:
         book[OPENED] += 1.0
         state[AVERAGE, j] = paid

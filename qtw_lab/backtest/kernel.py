@@ -429,10 +429,10 @@ def _buy(  # noqa: C901  (one moment's buys)
         price, held = prices[t, j], state[HELD, j]
         paid = price * (1.0 + move_in(t, j, quantity, market, rules))
         cover = min(quantity, max(-held, 0.0))
-        power = power_of(worth, exposure - cover * price, book, rules)
+        most = affordable(power_of(worth, exposure - cover * price, book, rules), paid, False, fresh, rules)
         if not rules.gross:
-            power -= cover * paid
-        beyond = min((quantity - cover) * scale, affordable(power, paid, False, fresh, rules))
+            most = max(most - cover, 0.0)
+        beyond = min((quantity - cover) * scale, most)
         beyond = beyond if beyond * price > DUST * worth else 0.0
         bought = quantity if beyond == quantity - cover else cover + beyond  # no rounding crumbs
         if bought != -held:

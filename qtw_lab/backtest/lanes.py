@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.backtest.book import DUST
+from qtw_lab.backtest.book import DUST, remaining
 from qtw_lab.backtest.compiled import compiled, inlined
 from qtw_lab.backtest.market import Market
 from qtw_lab.backtest.metrics import Measured
@@ -408,14 +408,15 @@ def _fill(wanted: float, price: float, plan: _Plan, book: FloatArray) -> None:
         return
     paid = price * (1.0 + plan.move)
     cover = min(quantity, max(-held, 0.0))
-    power = max(book[0], 0.0) - cover * paid
     most = 0.0
-    if power > 0.0:
+    if book[0] > 0.0:
         most = _affordable(
-            power, paid, plan.bps, plan.per_share, plan.minimum, plan.per_order, plan.max_fraction, plan.fees_per_share
-        )
-    beyond = min(quantity - cover, most)
-    quantity = cover + (beyond if beyond * price > DUST * worth else 0.0)
+            book[0], paid, plan.bps, plan.per_share, plan.minimum, plan.per_order, plan.max_fraction,
+            plan.fees_per_share,
+        )  # fmt: skip
+    beyond = min(quantity - cover, max(most - cover, 0.0))
+    beyond = beyond if beyond * price > DUST * worth else 0.0
+    quantity = quantity if beyond == quantity - cover else cover + beyond
     if quantity > 0.0:
         _trade(quantity, paid, price, plan, book)
 
@@ -435,7 +436,7 @@ def _trade(quantity: float, paid: float, quoted: float, plan: _Plan, book: Float
         amount, quantity, plan.bps, plan.per_share, plan.minimum, plan.per_order, plan.max_fraction, plan.fees_per_share
     ) + _sale_fees(amount, quantity, plan.sell_bps, plan.sell_per_share, plan.sell_most)
     before = book[1]
-    after = before + quantity
+    after = remaining(before, quantity)
     if before == 0.0 or before * after < 0.0:
         book[3] += 1.0
     book[0] -= quantity * paid + fee

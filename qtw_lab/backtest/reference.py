@@ -150,6 +150,8 @@ class Account(Purse):
             quantity, closing, charged = holding.remainder
             holding.remainder = None
             quantity = -holding.shares if closing else self._lots(j, self._short_only_if_allowed(j, quantity))
+            if not closing and abs(quantity) * price <= DUST * moment.equity:
+                return None
         if quantity == 0:
             return None
         allowed = self._allowed(j, quantity)

@@ -12,6 +12,8 @@ from qtw_lab.core import Order
 from qtw_lab.ledger import Entry, Stops
 
 NAN: Final = float("nan")
+#: A position below this fraction of the fill that left it is none.
+CRUMB: Final = 1e-12
 
 #: Why a fill happened, by place.
 REASONS: Final = ("signal", "rebalance", "stop_loss", "take_profit", "trailing_stop", "margin_call", "order")
@@ -222,6 +224,8 @@ class Holding:
         What waits of another order is dropped if the position it belonged to is closed or turned.
         """
         side, after = sign(self.shares), self.shares + quantity
+        if abs(after) <= CRUMB * abs(quantity):
+            after = 0.0
         if side == sign(quantity):
             self.average = (self.shares * self.average + quantity * price) / after
         elif sign(after) != side:

@@ -73,8 +73,8 @@ class Purse:
         if moment.equity <= 0 or (side < 0 and not self.rules.shorting):
             beyond = 0.0
         elif side > 0 or self.rules.buying_power == "gross":
-            power = self._power(moment, {wish.symbol: closing}) - (0.0 if self._gross else closing * wish.price)
-            beyond = min(beyond, self._affordable(power, wish))
+            most = self._affordable(self._power(moment, {wish.symbol: closing}), wish)
+            beyond = min(beyond, most if self._gross else max(most - closing, 0.0))
             beyond = beyond if beyond * wish.quoted > DUST * moment.equity else 0.0
         if beyond == abs(wish.quantity) - closing:
             return wish.quantity

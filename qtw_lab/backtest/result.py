@@ -28,6 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: How many significant digits of a fill go into the order hash: beyond them two correct engines may differ.
 HASH_DIGITS: Final = 9
+#: Before rounding, figures grow by this share: round amounts often end in a half, which the last bit would decide.
+_OFF_THE_HALF: Final = 1.0 + 2.0**-39
 #: What a result says that nobody has checked.
 NOT_VERIFIED: Final = "not asked (result.verify() runs the reference engine)"
 
@@ -184,12 +186,12 @@ class Result:
     @cached_property
     def order_hash(self) -> str:
         """SHA-256 over every fill (time, symbol, signed quantity, price, commission) to nine significant digits."""
-        digest = hashlib.sha256(b"qtw-orders-1\n")
+        digest = hashlib.sha256(b"qtw-orders-2\n")
         signed = np.where(self.orders["side"] == "buy", 1.0, -1.0) * self.orders["quantity"].to_numpy()
         stamps = pd.DatetimeIndex(self.orders["time"]).as_unit("ns").asi8
         rows = zip(stamps, self.orders["symbol"], signed, self.orders["price"], self.orders["commission"], strict=True)
         for stamp, symbol, *numbers in rows:
-            shown = "|".join(f"{number + 0.0:.{HASH_DIGITS - 1}e}" for number in numbers)
+            shown = "|".join(f"{number * _OFF_THE_HALF + 0.0:.{HASH_DIGITS - 1}e}" for number in numbers)
             digest.update(f"{stamp}|{symbol}|{shown}\n".encode())
         return digest.hexdigest()
 

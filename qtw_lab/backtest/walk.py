@@ -313,7 +313,6 @@ def _fill_met(
     orders: FloatArray,
 ) -> bool:
     """Fill the first thing that is met at this price; whether there was one (then ask again)."""
-    open_for = rules.participation <= 0.0 or state[ROOM, j] > 0.0
     if state[HELD, j] != 0.0 and state[LEAVING, j] == 0.0:
         side = 1.0 if state[HELD, j] > 0.0 else -1.0
         average, best = state[AVERAGE, j], state[BEST, j]
@@ -351,7 +350,9 @@ def _fill_met(
             return True
         if rows[r, TYPE] == _STOP or rows[r, TYPE] == _TRAILING:
             rows[r, TYPE] = _MARKET  # what the volume does not allow now is for the next opens
-        if open_for and fill_row(t, j, r, price, not at_open, bar, rows, first, end, worth, state, book, rules, orders):
+        if rules.participation > 0.0 and state[ROOM, j] <= 0.0:
+            continue
+        if fill_row(t, j, r, price, not at_open, bar, rows, first, end, worth, state, book, rules, orders):
             return True
     return False
 
@@ -441,9 +442,10 @@ def fill_row(  # noqa: C901, PLR0912  (the arrays of the one loop)
         beyond = 0.0
     if beyond > 0.0 and (side > 0.0 or rules.gross):
         power = power_of(worth, book[GROSS] - inner * bar[OPEN], book, rules)
-        if side > 0.0 and not rules.gross:
-            power -= inner * paid
-        beyond = min(beyond, affordable(power, max(paid, price), resting, fresh, rules))
+        most = affordable(power, max(paid, price), resting, fresh, rules)
+        if not rules.gross:
+            most = max(most - inner, 0.0)
+        beyond = min(beyond, most)
         if beyond * price <= DUST * worth:
             beyond = 0.0
     amount = abs(quantity) if beyond == abs(quantity) - inner else inner + beyond  # no rounding crumbs

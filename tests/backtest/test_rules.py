@@ -582,3 +582,13 @@ def test_what_holding_brought_is_told_apart(bars_of, told, engine):
     assert (carry.dividends, carry.margin_interest) == (-10.0, 0.0)
     assert (carry.cash_interest, carry.borrow) == pytest.approx((0.99, 0.1))
     assert result.equity.iloc[-1] == pytest.approx(990.89)
+
+
+def test_an_allowance_smaller_than_a_lot_lets_no_order_of_the_bar_be_tried(bars_of):
+    # A tenth of 30 shares is less than a lot of 5: the first order gets nothing and uses the allowance up, so the
+    # second, which is smaller than a lot and would be rejected, is not looked at.
+    bars = bars_of(X={"open": [10.0] * 3, "close": [10.0] * 3, "volume": [30.0] * 3})
+    given = [qtw.Order("X", "buy", quantity, bars.index[0]) for quantity in (10, 2)]
+    for engine in ("kernel", "reference"):
+        result = qtw.backtest(qtw.OrderList(given), bars, participation=0.1, account=qtw.Account(lot=5), engine=engine)
+        assert result.submitted["state"].tolist() == ["open", "open"], engine
