@@ -171,8 +171,12 @@ class Job:
     @property
     def block(self) -> int:
         """How many combinations make a good block: few enough for the cache, many enough to repay the overhead."""
-        bars = max(len(world.panel.times) for world in self.worlds)
-        return _MOST if self.arrays == _AVERAGES else min(max(_CACHED // (8 * bars), 8), _MOST)
+        return _MOST if self.arrays == _AVERAGES else min(max(self._good, 8), _MOST)
+
+    @property
+    def _good(self) -> int:
+        """How many columns of all bars stay in the cache."""
+        return _CACHED // (8 * max(len(world.panel.times) for world in self.worlds))
 
     @cached_property
     def arrays(self) -> int:
@@ -228,16 +232,32 @@ class Job:
             found = self._found["columns"] = self._compared(columns)
         return found
 
+    def prepare(self, columns: ParameterColumns) -> None:
+        """Have the averages that this block needs computed once, before several threads ask for them at the same time.
+
+        Parameters
+        ----------
+        columns : mapping of str to ndarray (K,)
+            The first block.
+        """
+        if self.arrays != _AVERAGES:
+            return
+        with self._remembering():
+            together = self.strategy.with_columns(columns)
+            for world in self.worlds:
+                crossing = self._crossing(together, world)
+                if crossing is not None:
+                    lanes.rows_of(crossing)
+
     def _compared(self, columns: ParameterColumns) -> bool:
         if self.strategy.scope != "symbol" or not columns:
             return False
-        length = len(next(iter(columns.values())))
-        tried = np.unique(np.linspace(0, length - 1, _TRIED).astype(np.int64))
+        length, count = len(next(iter(columns.values()))), max(3, min(_TRIED, self._good))
+        tried = np.unique(np.linspace(0, length - 1, count).astype(np.int64))
         columns, size = {name: column[tried] for name, column in columns.items()}, len(tried)
         panel = self.worlds[0].panel
         try:
-            with self._remembering():
-                together = self.strategy.with_columns(columns).decide(panel)
+            together = self.strategy.with_columns(columns).decide(panel)
         except _NOT_FOR_COLUMNS:
             return False
         alone = {k: self._single(columns, k).decide(panel)[:, 0] for k in sorted({0, size // 2, size - 1})}

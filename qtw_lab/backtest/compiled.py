@@ -12,7 +12,7 @@ import numba
 F = TypeVar("F", bound=Callable[..., object])
 
 #: Rooms whose functions are compiled into those of this one.
-_ROOMS = ("backtest", "indicators", "ledger", "stats")
+_ROOMS = ("backtest", "ledger")
 
 
 def compiled(function: F) -> F:

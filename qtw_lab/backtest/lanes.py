@@ -169,16 +169,21 @@ def crossed(crossing: Crossing, tape: Tape, rules: Rules, periods_per_year: floa
     tape, rules, periods_per_year
         As for `measured`.
     """
-    fast, fast_places = averages(crossing.average, crossing.x, crossing.fast)
-    slow, slow_places = averages(crossing.average, crossing.x, crossing.slow)
-    places = np.array(np.broadcast_arrays(fast_places, slow_places))
+    rows, places = rows_of(crossing)
     otherwise = np.broadcast_to(np.asarray(crossing.otherwise, dtype=np.float64), places.shape[1:])
-    figures = np.empty((len(FIGURES), places.shape[1])).T
+    figures = np.empty((len(FIGURES), otherwise.shape[0])).T
     simulate_crossings(
-        _fixed(fast), _fixed(slow), places, _fixed(otherwise), tape.prices[rules.execution], tape.last, _plan(rules),
+        _fixed(rows), places, _fixed(otherwise), tape.prices[rules.execution], tape.last, _plan(rules),
         figures,
     )  # fmt: skip
     return _read(figures, tape.last.shape[0], rules.cash, periods_per_year)
+
+
+def rows_of(crossing: Crossing) -> tuple[FloatArray, IntArray]:
+    """The distinct averages of a crossing, (R, T), and which are the fast and the slow one of each account, (2, K)."""
+    windows = np.broadcast_arrays(np.atleast_1d(crossing.fast), np.atleast_1d(crossing.slow))
+    rows, places = averages(crossing.average, crossing.x, np.concatenate(windows))
+    return rows, places.reshape(2, -1)
 
 
 def walked(equity: FloatArray, counts: Mapping[str, FloatArray], start: float, periods_per_year: float) -> Measured:
@@ -254,10 +259,10 @@ def simulate(decisions: FloatArray, prices: FloatArray, last: FloatArray, plan: 
 
 @compiled
 def simulate_crossings(
-    fast: FloatArray, slow: FloatArray, places: IntArray, otherwise: FloatArray, prices: FloatArray, last: FloatArray,
-    plan: _Plan, figures: FloatArray,
+    rows: FloatArray, places: IntArray, otherwise: FloatArray, prices: FloatArray, last: FloatArray, plan: _Plan,
+    figures: FloatArray,
 ) -> None:  # fmt: skip
-    """Run K accounts that are long while row ``places[0, k]`` of `fast` is above row ``places[1, k]`` of `slow`.
+    """Run K accounts that are long while row ``places[0, k]`` of `rows` (R, T) is above row ``places[1, k]``.
 
     Other parameters as for `simulate`; `otherwise` (K,) is the stance while it is not above. Where a row is NaN the
     stance is kept.
@@ -266,7 +271,7 @@ def simulate_crossings(
     paper = paper_for(bars)
     changes, book, decisions = np.empty(bars // 64 + 1, dtype=np.uint64), np.empty(8), np.empty(bars)
     for k in range(places.shape[1]):
-        _compare(fast[places[0, k]], slow[places[1, k]], otherwise[k], decisions)
+        _compare(rows[places[0, k]], rows[places[1, k]], otherwise[k], decisions)
         _one(decisions, changes, prices, last, plan, book, paper, figures[k])
 
 

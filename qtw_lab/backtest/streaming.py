@@ -136,7 +136,10 @@ class Stage:
         job = Job(strategy, worlds, terms, plan.names, how.keep.metrics)
         size, spare = _block_size(plan, job, bars, how)
         job = replace(job, indicator_bytes=min(spare, job.indicator_bytes))
-        columned = job.takes_columns(next(plan.blocks(size)).columns)
+        first = next(plan.blocks(size)).columns
+        columned = job.takes_columns(first)
+        if columned and how.client is None:
+            job.prepare(first)
         return cls(bars, terms, job, columned, size if columned else min(size, SINGLES))
 
     def sweep(

@@ -141,13 +141,14 @@ class Memo:
             cost = (grown - room) * made.shape[0] * made.shape[2] * 8 + (extra if shelf is None else 0)
             if self._spent + cost > self._limit:
                 return None
-            if shelf is None:
-                shelf = self._shelves[key] = _Shelf(np.empty((made.shape[0], grown, made.shape[2])))
-            elif grown > room:
+            self._spent += cost
+            if shelf is None:  # what was made becomes the shelf, so that it is never there twice
+                self._shelves[key] = _Shelf(made, {name: place for place, name in enumerate(names)})
+                return self._shelves[key]
+            if grown > room:
                 table = np.empty((made.shape[0], grown, made.shape[2]))
                 table[:, :used] = shelf.table[:, :used]
                 shelf.table = table
-            self._spent += cost
             shelf.table[:, used : used + len(fresh)] = made[:, fresh]
             for place, k in enumerate(fresh, start=used):
                 shelf.places[names[k]] = place
