@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
@@ -66,7 +67,27 @@ def cagr(returns: Returns, periods_per_year: float | None = None) -> Figure:
     """
     given = columns(returns)
     years = given.values.shape[0] / given.yearly(periods_per_year)
-    return given.answer(_annual(np.prod(1.0 + given.values, axis=0), years))
+    return given.answer(geometric_rate(np.prod(1.0 + given.values, axis=0), years))
+
+
+def geometric_rate(wealth: FloatArray, periods: float | FloatArray) -> FloatArray:
+    """Growth a period that leads from 1 to `wealth` in so many periods; -1 where nothing is left, NaN for NaN periods.
+
+    Parameters
+    ----------
+    wealth : ndarray, (K,)
+        Capital that one unit became.
+    periods : float or ndarray, (K,)
+        Periods it took, above 0; years for a rate a year.
+
+    Examples
+    --------
+    >>> geometric_rate(np.array([1.21, 0.0]), 2.0).round(4)
+    array([ 0.1, -1. ])
+    """
+    share = 1.0 / np.asarray(periods, dtype=np.float64)
+    grown = np.where(wealth > 0.0, np.maximum(wealth, 1e-300) ** share, 0.0)
+    return np.asarray(np.where(np.isnan(share), np.nan, grown) - 1.0)  # 1 to the power of NaN is 1
 
 
 def drawdown_series(returns: Returns) -> Any:
@@ -117,7 +138,10 @@ def drawdowns(returns: Returns) -> pd.DataFrame:
         A row a drawdown: ``peak``, the last bar at the high, missing if that is the starting capital; ``trough``, the
         deepest bar; ``recovery``, the first bar back at the high, missing if there is none yet; ``depth``, a negative
         fraction; ``length``, bars from the peak to the recovery, or to the last bar. Bars are the labels of a Series,
-        else numbers from 0. Without drawdowns the table is empty.
+        else numbers from 0. ``fall`` and ``rise`` split the length at the trough: bars from the peak to it and from it
+        to the recovery, the second missing if there is none yet. ``days``, calendar days of the length, is missing
+        without times and if the peak is the starting capital, whose time is unknown. Without drawdowns the table is
+        empty.
 
     Raises
     ------
@@ -127,9 +151,9 @@ def drawdowns(returns: Returns) -> pd.DataFrame:
     Examples
     --------
     >>> drawdowns([0.1, -0.2, 0.1, 0.2, -0.1])
-       peak  trough  recovery  depth  length
-    0     0       1         3   -0.2       3
-    1     3       4      <NA>   -0.1       1
+       peak  trough  recovery  depth  length  fall  rise  days
+    0     0       1         3   -0.2       3     1     2   NaN
+    1     3       4      <NA>   -0.1       1     1  <NA>   NaN
     """
     given = columns(returns)
     if not given.single:
@@ -137,15 +161,19 @@ def drawdowns(returns: Returns) -> pd.DataFrame:
     below = _below(given)[:, 0]
     under = np.concatenate([[False], below < 0.0, [False]])
     starts, ends = np.flatnonzero(under[1:] & ~under[:-1]), np.flatnonzero(under[:-1] & ~under[1:])
-    troughs = [int(a + below[a:b].argmin()) for a, b in zip(starts, ends, strict=True)]
+    troughs = np.array([int(a + below[a:b].argmin()) for a, b in zip(starts, ends, strict=True)], dtype=np.intp)
     size = len(below)
+    last = np.minimum(ends, size - 1)
     table = pd.DataFrame(
         {
-            "peak": _labels(given, [int(a) - 1 for a in starts]),
+            "peak": _labels(given, starts - 1),
             "trough": _labels(given, troughs),
-            "recovery": _labels(given, [int(b) if b < size else -1 for b in ends]),
-            "depth": below[troughs].astype(float) if troughs else np.empty(0),
-            "length": (np.minimum(ends, size - 1) - starts + 1).astype(int),
+            "recovery": _labels(given, np.where(ends < size, ends, -1)),
+            "depth": below[troughs],
+            "length": (last - starts + 1).astype(int),
+            "fall": (troughs - starts + 1).astype(int),
+            "rise": pd.Series(last - troughs, dtype="Int64").mask(ends >= size),
+            "days": _days(given, starts - 1, last),
         }
     )
     return table.sort_values("depth", kind="stable", ignore_index=True)
@@ -164,7 +192,7 @@ def calmar_ratio(returns: Returns, periods_per_year: float | None = None) -> Fig
     """
     given = columns(returns)
     years = given.values.shape[0] / given.yearly(periods_per_year)
-    growth = _annual(np.prod(1.0 + given.values, axis=0), years)
+    growth = geometric_rate(np.prod(1.0 + given.values, axis=0), years)
     return given.answer(ratio(growth, -_below(given).min(axis=0)))
 
 
@@ -222,9 +250,39 @@ def monthly_returns(returns: pd.Series) -> pd.DataFrame:
     return table.rename_axis(columns=None)
 
 
-def _annual(wealth: FloatArray, years: float) -> FloatArray:
-    """Growth a year that leads from 1 to `wealth`; -1 where nothing is left."""
-    return np.asarray(np.where(wealth > 0.0, np.maximum(wealth, 1e-300) ** (1.0 / years), 0.0) - 1.0)
+def yearly_returns(returns: pd.Series | pd.DataFrame) -> Any:
+    """Compounded return of every calendar year, as fractions.
+
+    A year counts with the bars it has: the first and the last are often not whole.
+
+    Parameters
+    ----------
+    returns : Series or DataFrame
+        Simple returns with a DatetimeIndex; years are those of its own time zone.
+
+    Returns
+    -------
+    Series or DataFrame
+        By year, with a column for each of the returns; years without bars are left out.
+
+    Raises
+    ------
+    DataError
+        As for `total_return`, or if the returns have no times.
+
+    Examples
+    --------
+    >>> r = pd.Series([0.1, 0.1, -0.5], index=pd.to_datetime(["2023-12-28", "2023-12-29", "2024-01-02"]))
+    >>> yearly_returns(r).round(4).to_dict()
+    {2023: 0.21, 2024: -0.5}
+    """
+    if not isinstance(returns, (pd.Series, pd.DataFrame)) or not isinstance(returns.index, pd.DatetimeIndex):
+        raise DataError("yearly_returns needs a Series or DataFrame with times (a DatetimeIndex).")
+    given = columns(returns)
+    year = pd.Index(returns.index.year, name="year")
+    table = pd.DataFrame(1.0 + given.values, columns=given.names).groupby(year.to_numpy()).prod() - 1.0
+    table = table.rename_axis(index="year")
+    return pd.Series(table.iloc[:, 0], name=returns.name) if isinstance(returns, pd.Series) else table
 
 
 def _below(given: Columns) -> FloatArray:
@@ -238,10 +296,17 @@ def _below(given: Columns) -> FloatArray:
     return path
 
 
-def _labels(given: Columns, bars: list[int]) -> pd.Series:
+def _days(given: Columns, starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> FloatArray:
+    """Calendar days between bars by number; NaN without times and for a start of -1."""
+    if not isinstance(given.index, pd.DatetimeIndex):
+        return np.full(len(starts), np.nan)
+    spans = given.index.take(ends) - given.index.take(np.maximum(starts, 0))
+    return np.where(starts < 0, np.nan, np.asarray(spans / pd.Timedelta(days=1), dtype=np.float64))
+
+
+def _labels(given: Columns, places: npt.NDArray[np.intp]) -> pd.Series:
     """Labels of bars by number, missing for -1."""
     index = pd.RangeIndex(len(given.values)) if given.index is None else given.index
-    places = np.asarray(bars, dtype=np.intp)
     found = pd.Series(index.take(np.maximum(places, 0)))
     if found.dtype.kind in "iu":
         found = found.astype("Int64")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import pandas as pd
 
-from qtw_lab.core import DataError
 from qtw_lab.stats.columns import Figure, FloatArray, Returns, columns, deviation, number, ratio
+from qtw_lab.stats.risk import quantile, standard_moment, tail
 
 
 def volatility(returns: Returns, periods_per_year: float | None = None) -> Figure:
@@ -132,11 +129,11 @@ def omega_ratio(returns: Returns, threshold: float = 0.0) -> Figure:
     return given.answer(_gain_to_loss(np.maximum(excess, 0.0).sum(axis=0), np.maximum(-excess, 0.0).sum(axis=0)))
 
 
-def value_at_risk(returns: Returns, level: float = 0.95) -> Figure:
+def value_at_risk(returns: Returns, level: float = 0.95, method: str = "historical") -> Figure:
     """The return that one bar undercuts with probability ``1 - level``: negative for a loss.
 
-    The empirical quantile of the returns, interpolated linearly (Hyndman and Fan, 1996, type 7). Returns, shape and
-    errors as for `volatility`.
+    By default the empirical quantile of the returns, interpolated linearly (Hyndman and Fan, 1996, type 7). Returns,
+    shape and errors as for `volatility`.
 
     Parameters
     ----------
@@ -144,20 +141,25 @@ def value_at_risk(returns: Returns, level: float = 0.95) -> Figure:
         As for `volatility`.
     level : float
         Confidence, strictly between 0 and 1.
+    method : str
+        "historical", "gaussian", "cornish_fisher" (NaN outside its domain) or "filtered" (of the bar after the last, by
+        exponentially weighted volatility; NaN for no more than 20 bars); `risk.tail` says how each is computed.
 
     Examples
     --------
     >>> round(value_at_risk(np.arange(-10, 11) / 100), 4)
     -0.09
+    >>> round(value_at_risk(np.arange(-10, 11) / 100, method="gaussian"), 4)
+    -0.1021
     """
     given = columns(returns)
-    return given.answer(_quantile(given.values, 1.0 - _share(level)))
+    return given.answer(tail(given.values, level, method).edge)
 
 
-def expected_shortfall(returns: Returns, level: float = 0.95) -> Figure:
+def expected_shortfall(returns: Returns, level: float = 0.95, method: str = "historical") -> Figure:
     """Mean of the returns at or below `value_at_risk`: negative for a loss.
 
-    Historical; Acerbi and Tasche, "On the Coherence of Expected Shortfall" (2002). Parameters, shape and errors as for
+    Acerbi and Tasche, "On the Coherence of Expected Shortfall" (2002). Parameters, shape and errors as for
     `value_at_risk`.
 
     Examples
@@ -166,10 +168,7 @@ def expected_shortfall(returns: Returns, level: float = 0.95) -> Figure:
     -0.095
     """
     given = columns(returns)
-    edge = _quantile(given.values, 1.0 - _share(level))
-    tail = given.values <= edge
-    mean = (given.values * tail).sum(axis=0) / tail.sum(axis=0)
-    return given.answer(np.minimum(mean, edge))  # the mean of equal numbers may be rounded above them
+    return given.answer(tail(given.values, level, method).mean)
 
 
 def tail_ratio(returns: Returns) -> Figure:
@@ -183,7 +182,7 @@ def tail_ratio(returns: Returns) -> Figure:
     3.0
     """
     given = columns(returns)
-    return given.answer(ratio(np.abs(_quantile(given.values, 0.95)), np.abs(_quantile(given.values, 0.05))))
+    return given.answer(ratio(np.abs(quantile(given.values, 0.95)), np.abs(quantile(given.values, 0.05))))
 
 
 def skewness(returns: Returns) -> Figure:
@@ -196,7 +195,8 @@ def skewness(returns: Returns) -> Figure:
     >>> round(skewness([0.0, 0.0, 0.03]), 4)
     0.7071
     """
-    return _standard_moment(returns, 3)
+    given = columns(returns)
+    return given.answer(standard_moment(given.values, 3))
 
 
 def kurtosis(returns: Returns) -> Figure:
@@ -209,7 +209,8 @@ def kurtosis(returns: Returns) -> Figure:
     >>> kurtosis([-0.01, 0.01])
     -2.0
     """
-    return _standard_moment(returns, 4) - 3.0
+    given = columns(returns)
+    return given.answer(standard_moment(given.values, 4) - 3.0)
 
 
 def hit_rate(returns: Returns) -> Figure:
@@ -250,59 +251,6 @@ def worst(returns: Returns) -> Figure:
     return given.answer(given.values.min(axis=0))
 
 
-def rolling_sharpe(returns: Returns, window: int, periods_per_year: float | None = None, risk_free: float = 0.0) -> Any:
-    """`sharpe_ratio` of the last `window` bars at every bar; NaN until there are that many, and where they are equal.
-
-    Parameters
-    ----------
-    returns, periods_per_year, risk_free
-        As for `sharpe_ratio`.
-    window : int
-        Bars, at least 2.
-
-    Returns
-    -------
-    ndarray, Series or DataFrame
-        In the shape and with the labels of `returns`.
-
-    Raises
-    ------
-    DataError
-        As for `sharpe_ratio`, or if the window is not a whole number of at least 2.
-
-    Examples
-    --------
-    >>> rolling_sharpe([0.01, 0.03, 0.01], 2, periods_per_year=252).round(2)
-    array([  nan, 22.45, 22.45])
-    """
-    given = columns(returns)
-    if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 2:
-        raise DataError(f"window={window!r} must be a whole number of at least 2 bars.")
-    yearly = given.yearly(periods_per_year)
-    rolling = pd.DataFrame(given.values).rolling(int(window))
-    mean = rolling.mean().to_numpy() - number("risk_free", risk_free) / yearly
-    return given.paths(ratio(mean, rolling.std().to_numpy()) * np.sqrt(yearly))
-
-
-def _standard_moment(returns: Returns, order: int) -> Figure:
-    """Mean of ``((r - mean) / population deviation) ** order``."""
-    given = columns(returns)
-    away = given.values - given.values.mean(axis=0)
-    spread = np.where(deviation(given.values) > 0.0, np.sqrt(np.mean(away**2, axis=0)), np.nan)
-    return given.answer(np.mean((away / spread) ** order, axis=0))
-
-
-def _quantile(values: FloatArray, share: float) -> FloatArray:
-    return np.asarray(np.quantile(values, share, axis=0), dtype=np.float64)
-
-
 def _gain_to_loss(gains: FloatArray, losses: FloatArray) -> FloatArray:
     """Gains over losses, both sizes; infinite without losses, NaN with neither."""
     return np.asarray(np.where((losses == 0.0) & (gains > 0.0), np.inf, ratio(gains, losses)), dtype=np.float64)
-
-
-def _share(level: float) -> float:
-    value = number("level", level)
-    if not 0.0 < value < 1.0:
-        raise DataError(f"level={level!r} must lie strictly between 0 and 1, such as 0.95.")
-    return value

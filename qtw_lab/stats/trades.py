@@ -129,6 +129,118 @@ def max_consecutive_losses(trades: Trades) -> int:
     return longest
 
 
+def max_consecutive_wins(trades: Trades) -> int:
+    """Longest run of winning trades in the order given; a trade without profit or loss ends a run.
+
+    Parameters and errors as for `win_rate`.
+
+    Examples
+    --------
+    >>> max_consecutive_wins([1.0, 2.0, 0.0, 3.0])
+    2
+    """
+    table = streaks(trades)
+    return int(table.loc[table["result"] == "win", "trades"].max()) if (table["result"] == "win").any() else 0
+
+
+def streaks(trades: Trades) -> pd.DataFrame:
+    """Every run of closed trades with the same outcome, in the order given.
+
+    Trades of several symbols overlap in time, so that the order of the table (by exit or by entry) decides what a run
+    is. Parameters and errors as for `win_rate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a run: ``result``, "win", "loss" or "even" (no profit, no loss); ``first`` and ``last``, numbers of its
+        trades among the closed ones from 0; ``trades``, how many; ``pnl``, their sum in account currency.
+
+    Examples
+    --------
+    >>> streaks([1.0, 2.0, -1.0, 0.0])
+      result  first  last  trades  pnl
+    0    win      0     1       2  3.0
+    1   loss      2     2       1 -1.0
+    2   even      3     3       1  0.0
+    """
+    pnl = profits(trades)
+    sign = np.sign(pnl)
+    firsts = np.flatnonzero(np.diff(sign, prepend=np.nan) != 0)
+    lasts = np.append(firsts[1:], len(pnl)) - 1 if pnl.size else firsts
+    names = {1.0: "win", -1.0: "loss", 0.0: "even"}
+    return pd.DataFrame(
+        {
+            "result": pd.Series([names[float(sign[k])] for k in firsts], dtype="str"),
+            "first": firsts,
+            "last": lasts,
+            "trades": lasts - firsts + 1,
+            "pnl": np.add.reduceat(pnl, firsts) if pnl.size else pnl,
+        }
+    )
+
+
+def expectancy_r(trades: Trades, risk: npt.ArrayLike) -> float:
+    """Mean profit of a trade in units of what it put at risk (R multiples), over the trades whose risk is known.
+
+    Tharp, "Trade Your Way to Financial Freedom" (1998). NaN if no closed trade has a known risk.
+
+    Parameters
+    ----------
+    trades
+        As for `win_rate`.
+    risk : array_like, (n,)
+        What each trade of the table, open ones included, would lose at its first stop, as a positive amount in account
+        currency; NaN where there was no stop.
+
+    Returns
+    -------
+    float
+        0.25 if a trade gains a quarter of what it risks.
+
+    Raises
+    ------
+    DataError
+        As for `win_rate`, or if the risks are not one a trade, or one is not above 0.
+
+    Examples
+    --------
+    >>> expectancy_r([20.0, -10.0, 5.0], [10.0, 10.0, np.nan])
+    0.5
+    """
+    given = np.asarray(risk)
+    rows = len(trades) if isinstance(trades, pd.DataFrame) else np.size(np.asarray(trades))
+    if given.ndim != 1 or len(given) != rows or (given.size and given.dtype.kind not in "iuf"):
+        raise DataError(f"risk must be {rows} numbers, one a trade, not {given.dtype} of shape {given.shape}.")
+    if (given <= 0).any() or np.isinf(given).any():
+        place = int(np.argmax((given <= 0) | np.isinf(given)))
+        raise DataError(f"The risk of trade {place} is {given[place]}; it must be above 0, or NaN where it is unknown.")
+    if isinstance(trades, pd.DataFrame) and "status" in trades.columns:
+        given = given[(trades["status"] == "closed").to_numpy()]
+    multiples = profits(trades) / given
+    return _mean(multiples[~np.isnan(multiples)])
+
+
+def kelly_fraction(trades: Trades) -> float:
+    """Share of the capital to put at risk a trade for the fastest growth, if every win and loss were the average one.
+
+    ``p - q / payoff`` with p and q the shares of wins and losses among the trades that were either, and the payoff
+    ratio: the share of capital that an average loss should cost. Kelly, "A New Interpretation of Information Rate"
+    (1956). It is an upper bound rather than advice: it takes the sample's rates for the true ones, trades one after
+    another, and no loss larger than the average. Zero or negative without an edge; NaN unless there are both wins and
+    losses. Parameters and errors as for `win_rate`.
+
+    Examples
+    --------
+    >>> kelly_fraction([2.0, -1.0])
+    0.25
+    """
+    pnl = profits(trades)
+    wins, losses = int((pnl > 0).sum()), int((pnl < 0).sum())
+    if not wins or not losses:
+        return float("nan")
+    return wins / (wins + losses) - losses / (wins + losses) / payoff_ratio(trades)
+
+
 def profits(trades: Trades) -> FloatArray:
     """Profits of the closed trades in account currency, (n,).
 

@@ -6,6 +6,7 @@ import pytest
 
 from qtw_lab.core import DataError
 from qtw_lab.stats import performance as p
+from qtw_lab.stats.growth import geometric_rate
 
 
 def test_growth_by_hand():
@@ -98,3 +99,45 @@ def test_a_month_without_bars_stays_empty():
 def test_months_need_a_series_with_times(wrong):
     with pytest.raises(DataError, match="needs one Series with times"):
         p.monthly_returns(wrong)
+
+
+def test_drawdowns_are_split_at_the_trough_and_counted_in_days():
+    """Capital 1.1, 0.99, 0.88, 1.1, 1.2, 1.14 on bars of 1, 2, 5, 8, 9 and 12 January."""
+    dates = pd.to_datetime(
+        ["2024-01-01", "2024-01-02", "2024-01-05", "2024-01-08", "2024-01-09", "2024-01-12"], utc=True
+    )
+    capital = np.array([1.0, 1.1, 0.99, 0.88, 1.1 + 1e-12, 1.2, 1.14])
+    table = p.drawdowns(pd.Series(capital[1:] / capital[:-1] - 1, index=dates))
+    assert table["fall"].tolist() == [2, 1]
+    assert table["rise"].tolist() == [1, pd.NA]
+    assert table["days"].tolist() == [7.0, 3.0]
+
+
+def test_a_fall_from_the_starting_capital_has_no_number_of_days():
+    table = p.drawdowns(pd.Series([-0.25, 0.1], index=pd.date_range("2024-01-01", periods=2)))
+    assert np.isnan(table["days"].iloc[0])
+    assert table["fall"].tolist() == [1]
+    assert list(p.drawdowns([0.1]).columns) == list(table.columns)
+
+
+def test_years_compound_to_all_and_equal_the_total_of_their_months(large_caps):
+    table = p.yearly_returns(large_caps)
+    assert table.index.tolist() == list(range(1990, 2023))
+    pd.testing.assert_series_equal((1 + table).prod() - 1, p.total_return(large_caps), rtol=1e-10)
+    first = large_caps.iloc[:, 0]
+    total = p.monthly_returns(first)["total"]
+    pd.testing.assert_series_equal(
+        p.yearly_returns(first), total, check_names=False, check_index_type=False, rtol=1e-12
+    )
+    assert p.yearly_returns(first).name == first.name
+
+
+@pytest.mark.parametrize("wrong", [[0.1], pd.Series([0.1]), pd.DataFrame({"x": [0.1]})], ids=type)
+def test_years_need_times(wrong):
+    with pytest.raises(DataError, match="with times"):
+        p.yearly_returns(wrong)
+
+
+def test_a_rate_of_an_unknown_number_of_periods_is_unknown():
+    np.testing.assert_allclose(geometric_rate(np.array([1.21, 0.0, -1.0]), 2.0), [0.1, -1.0, -1.0])
+    assert np.isnan(geometric_rate(np.array([1.0, 0.0]), np.array([np.nan, np.nan]))).all()

@@ -44,11 +44,26 @@ FIGURES = {
     "alpha": lambda r: p.alpha(r, market(r), periods_per_year=YEAR),
     "tracking_error": lambda r: p.tracking_error(r, market(r), periods_per_year=YEAR),
     "information_ratio": lambda r: p.information_ratio(r, market(r), periods_per_year=YEAR),
+    "correlation": lambda r: p.correlation(r, market(r)),
+    "up_capture": lambda r: p.up_capture(r, market(r)),
+    "down_capture": lambda r: p.down_capture(r, market(r)),
+    "capture_ratio": lambda r: p.capture_ratio(r, market(r)),
+    "batting_average": lambda r: p.batting_average(r, market(r)),
+    "up_beta": lambda r: p.up_beta(r, market(r)),
+    "down_beta": lambda r: p.down_beta(r, market(r)),
 }
 PATHS = {
     "drawdown_series": p.drawdown_series,
+    "rolling_volatility": lambda r: p.rolling_volatility(r, 10, periods_per_year=YEAR),
     "rolling_sharpe": lambda r: p.rolling_sharpe(r, 10, periods_per_year=YEAR),
+    "rolling_sortino": lambda r: p.rolling_sortino(r, 10, periods_per_year=YEAR),
+    "rolling_drawdown": lambda r: p.rolling_drawdown(r, 10),
+    "rolling_value_at_risk": lambda r: p.rolling_value_at_risk(r, 10),
+    "rolling_beta": lambda r: p.rolling_beta(r, market(r), 10),
+    "rolling_correlation": lambda r: p.rolling_correlation(r, market(r), 10),
 }
+TABLES = {"drawdowns", "monthly_returns", "yearly_returns", "crisis_table", "historical_stress", "var_coverage_test"}
+OF_PORTFOLIOS = {"shock", "market_shock", "factor_shock", "capacity_estimate", "impact_cost"}
 OF_TRADES = {name for name, f in vars(p).items() if callable(f) and "trades" in inspect.signature(f).parameters}
 each = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
@@ -59,7 +74,7 @@ def some_returns(columns=4):
 
 
 def test_the_tables_name_every_public_figure():
-    assert set(FIGURES) | set(PATHS) | OF_TRADES | {"drawdowns", "monthly_returns", "DEFINITIONS"} == set(p.__all__)
+    assert set(FIGURES) | set(PATHS) | OF_TRADES | TABLES | OF_PORTFOLIOS | {"DEFINITIONS"} == set(p.__all__)
 
 
 def test_every_figure_has_a_definition_of_one_line():
@@ -121,7 +136,9 @@ ANNUAL = {
     "sharpe_ratio": p.sharpe_ratio,
     "sortino_ratio": p.sortino_ratio,
     "calmar_ratio": p.calmar_ratio,
+    "rolling_volatility": lambda r, **k: p.rolling_volatility(r, 10, **k),
     "rolling_sharpe": lambda r, **k: p.rolling_sharpe(r, 10, **k),
+    "rolling_sortino": lambda r, **k: p.rolling_sortino(r, 10, **k),
     "alpha": lambda r, **k: p.alpha(r, np.sin(np.arange(80)), **k),
     "tracking_error": lambda r, **k: p.tracking_error(r, np.sin(np.arange(80)), **k),
     "information_ratio": lambda r, **k: p.information_ratio(r, np.sin(np.arange(80)), **k),
@@ -148,7 +165,8 @@ def test_annual_figures_need_to_know_the_year(figure):
 def test_one_bar_gives_a_number_or_a_stated_nan(figure):
     name = next(k for k, f in FIGURES.items() if f is figure)
     undefined = {"volatility", "sharpe_ratio", "skewness", "kurtosis", "sortino_ratio", "calmar_ratio"}
-    undefined |= {"beta", "alpha", "tracking_error", "information_ratio"}
+    undefined |= {"beta", "alpha", "tracking_error", "information_ratio", "correlation", "up_beta", "down_beta"}
+    undefined |= {"up_capture", "down_capture", "capture_ratio"}  # the benchmark stood still in that bar
     assert np.isnan(figure([0.01])) == (name in undefined)
 
 
@@ -156,8 +174,8 @@ def test_one_bar_gives_a_number_or_a_stated_nan(figure):
 @pytest.mark.parametrize("level", [0.0, 0.001, -0.1, 1e-9])
 def test_returns_that_never_vary_give_a_number_or_a_stated_nan(figure, level):
     name = next(k for k, f in FIGURES.items() if f is figure)
-    undefined = {"sharpe_ratio", "skewness", "kurtosis"}
-    undefined |= {"omega_ratio", "tail_ratio", "hit_rate"} if level == 0 else set()
+    undefined = {"sharpe_ratio", "skewness", "kurtosis", "correlation"}
+    undefined |= {"omega_ratio", "tail_ratio", "hit_rate", "capture_ratio"} if level == 0 else set()
     undefined |= {"sortino_ratio", "calmar_ratio"} if level >= 0 else set()
     assert np.isnan(figure(np.full(50, level))) == (name in undefined)
     if name == "volatility":

@@ -64,25 +64,6 @@ def test_equal_returns_have_no_ratio_whatever_rounding_says():
     assert np.isnan(p.skewness(table)).all()
 
 
-def test_a_rolling_ratio_is_the_ratio_of_each_window(large_caps):
-    r = large_caps.iloc[:300, :2]
-    found = p.rolling_sharpe(r, 60, risk_free=0.02)
-    for k in (59, 60, 170, 299):
-        expected = p.sharpe_ratio(r.iloc[k - 59 : k + 1], risk_free=0.02)
-        pd.testing.assert_series_equal(found.iloc[k], expected, check_names=False, rtol=1e-9)
-    assert found.iloc[:59].isna().all(axis=None)
-
-
-def test_a_rolling_ratio_of_equal_returns_is_missing():
-    assert np.isnan(p.rolling_sharpe(np.full(20, 0.001), 5, periods_per_year=252)).all()
-
-
-@pytest.mark.parametrize("wrong", [0, 1, 2.5, "9", None, True])
-def test_a_window_below_two_bars_is_refused(wrong):
-    with pytest.raises(DataError, match="window="):
-        p.rolling_sharpe([0.1, 0.2, 0.3], wrong, periods_per_year=252)
-
-
 @pytest.mark.parametrize("wrong", [0, 1, -0.5, 95, np.nan, "0.95", None, True])
 def test_a_confidence_that_is_no_probability_is_refused(wrong):
     for figure in (p.value_at_risk, p.expected_shortfall):
