@@ -156,7 +156,9 @@ def test_the_bundled_prices_are_readable():
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no gzip at all", gzip.compress(b"a,b\n1,2\n" * 500)[:-9], gzip.compress(b"a,b\n")]
+    "content",
+    [b"", b"no gzip at all", gzip.compress(b"a,b\n1,2\n" * 500)[:-9], gzip.compress(b"a,b\n")],
+    ids=["empty", "no gzip", "cut off", "no rows"],  # the bytes hold the time of day, and would name two tests
 )
 def test_a_broken_bundled_file_is_missing(tmp_path, monkeypatch, content):
     package = tmp_path / "broken_prices"
