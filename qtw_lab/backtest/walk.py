@@ -469,7 +469,7 @@ def fill_row(  # noqa: C901, PLR0912  (the arrays of the one loop)
         drop_entry(j, held, rows, first, state, rules)
     rows[r, DONE] += amount
     rows[r, PAID] += amount * paid
-    rows[r, QUANTITY] = rows[r, DONE] + left - abs(quantity)  # what the volume leaves; what money cuts is gone
+    rows[r, QUANTITY] = rows[r, DONE] + (left - abs(quantity))  # what the volume leaves; what money cuts is gone
     _settle_row(r, amount, rows, first, end)
     return True
 

@@ -592,3 +592,14 @@ def test_an_allowance_smaller_than_a_lot_lets_no_order_of_the_bar_be_tried(bars_
     for engine in ("kernel", "reference"):
         result = qtw.backtest(qtw.OrderList(given), bars, participation=0.1, account=qtw.Account(lot=5), engine=engine)
         assert result.submitted["state"].tolist() == ["open", "open"], engine
+
+
+def test_the_legs_of_an_order_cut_to_almost_nothing_go_live(bars_of):
+    # A third of a hundred buys a third of a share; the order for a billion is cut to that, and its stop at 95 sells it.
+    # A remainder of rounding size must not keep the order open and its leg asleep.
+    bars = bars_of(X={"open": [100.0, 100.0, 90.0], "close": [100.0, 100.0, 90.0]})
+    order = qtw.Order("X", "buy", 1e9 + 0.1, bars.index[0], "limit", limit_price=100.0, stop_loss=95.0)
+    for engine in ("kernel", "reference"):
+        result = qtw.backtest(qtw.OrderList([order]), bars, cash=100.0 / 3.0, engine=engine)
+        assert result.submitted["state"].tolist() == ["filled"], engine
+        assert result.orders["side"].tolist() == ["buy", "sell"], engine
