@@ -143,7 +143,7 @@ class _Out:
         task = self._tasks.pop(future)
         try:
             values = future.result()
-        except Exception as fault:
+        except Exception as fault:  # whatever the work raised there, raised again here
             if type(fault).__name__ not in _LOSSES:
                 raise
         else:

@@ -17,8 +17,8 @@ from qtw_lab.backtest.result import Result
 from qtw_lab.core import DataError
 from qtw_lab.ledger import Costs
 from qtw_lab.stats import performance as p
-from qtw_lab.stats.bootstrap import circular_bootstrap_indices, whole
-from qtw_lab.stats.columns import Returns, columns, number
+from qtw_lab.stats.bootstrap import circular_bootstrap_indices
+from qtw_lab.stats.columns import Returns, columns, number, whole
 
 FloatArray = npt.NDArray[np.float64]
 

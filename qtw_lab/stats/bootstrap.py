@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from qtw_lab.core import DataError, lookup
 from qtw_lab.stats import growth, ratios
-from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, columns, deviation, number, ratio
+from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, columns, deviation, number, ratio, whole
 
 IntArray = npt.NDArray[np.intp]
 Method = Literal["percentile", "basic", "bca"]
@@ -310,19 +310,6 @@ def bootstrap_interval(
         low, high = 2.0 * estimate - high, 2.0 * estimate - low
     error = float(drawn.std(ddof=1)) if rows > 1 else float("nan")
     return Interval(estimate, low, high, level, error, rows, float(mean_block), method)
-
-
-def whole(name: str, value: int, least: int = 1) -> int:
-    """`value` as an int.
-
-    Raises
-    ------
-    DataError
-        If it is not a whole number of at least `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise DataError(f"{name}={value!r} must be a whole number of at least {least}.")
-    return int(value)
 
 
 def block_within(block: float, length: int) -> float:

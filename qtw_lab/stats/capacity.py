@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray, number
+from qtw_lab.stats.columns import FloatArray, number, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +189,7 @@ def impact_cost(
 
 def _tables(traded: npt.ArrayLike, volume: npt.ArrayLike, window: int) -> tuple[FloatArray, FloatArray]:
     """Amounts traded, and the mean amount of the market over the bars before; both (T, N)."""
-    if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 1:
-        raise DataError(f"window={window!r} must be a whole number of at least 1 bar.")
+    whole("window", window)
     amounts, market = _amounts("traded", traded, gaps=False), _amounts("volume", volume, gaps=True)
     _same("volume", market, amounts, volume, traded)
     usual = np.full_like(market, np.nan)

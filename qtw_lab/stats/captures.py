@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, deviation, ratio
+from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, ratio
 from qtw_lab.stats.growth import geometric_rate
 from qtw_lab.stats.relative import beta
 
@@ -121,25 +121,6 @@ def down_beta(returns: Returns, benchmark: Returns) -> Figure:
     given = columns(returns)
     market = beside(given, benchmark)
     return given.answer(_beta_of(given, market, market < market.mean(axis=0)))
-
-
-def correlation(returns: Returns, benchmark: Returns) -> Figure:
-    """Pearson's correlation with the benchmark, -1 to 1; NaN for one bar and where either never varies.
-
-    Parameters, shape and errors as for `up_capture`.
-
-    Examples
-    --------
-    >>> round(correlation([0.02, -0.02, 0.04], [0.01, -0.01, 0.02]), 4)
-    1.0
-    """
-    given = columns(returns)
-    market = beside(given, benchmark)
-    away, apart = given.values - given.values.mean(axis=0), market - market.mean(axis=0)
-    spread = np.sqrt((away**2).sum(axis=0)) * np.sqrt((apart**2).sum(axis=0))
-    varies = (deviation(given.values) > 0.0) & (deviation(market) > 0.0)
-    found = ratio((away * apart).sum(axis=0), np.where(varies, spread, np.nan))
-    return given.answer(np.clip(found, -1.0, 1.0))  # rounding may exceed one
 
 
 def _capture(values: FloatArray, market: FloatArray, chosen: npt.NDArray[np.bool_]) -> FloatArray:

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.bootstrap import IntArray, optimal_block_length, whole
-from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation
+from qtw_lab.stats.bootstrap import IntArray, optimal_block_length
+from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation, whole
 
 Shuffle = Literal["rotate", "blocks"]
 

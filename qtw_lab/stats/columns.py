@@ -151,6 +151,19 @@ def deviation(values: FloatArray) -> FloatArray:
     return np.where(equal, 0.0, values.std(axis=0, ddof=1))
 
 
+def whole(name: str, value: int, least: int = 1) -> int:
+    """`value` as an int.
+
+    Raises
+    ------
+    DataError
+        If it is not a whole number of at least `least`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise DataError(f"{name}={value!r} must be a whole number of at least {least}.")
+    return int(value)
+
+
 def number(name: str, value: float) -> float:
     """`value` as a float.
 

@@ -14,7 +14,6 @@ from qtw_lab.stats.capacity import capacity_estimate, impact_cost
 from qtw_lab.stats.captures import (
     batting_average,
     capture_ratio,
-    correlation,
     down_beta,
     down_capture,
     up_beta,
@@ -46,7 +45,7 @@ from qtw_lab.stats.ratios import (
     volatility,
     worst,
 )
-from qtw_lab.stats.relative import alpha, beta, information_ratio, tracking_error
+from qtw_lab.stats.relative import alpha, beta, correlation, information_ratio, tracking_error
 from qtw_lab.stats.risk import var_coverage_test
 from qtw_lab.stats.rolling import (
     rolling_beta,

@@ -37,6 +37,25 @@ def beta(returns: Returns, benchmark: Returns) -> Figure:
     return given.answer(_slope(given.values, beside(given, benchmark)))
 
 
+def correlation(returns: Returns, benchmark: Returns) -> Figure:
+    """Pearson's correlation with the benchmark, -1 to 1; NaN for one bar and where either never varies.
+
+    Parameters, shape and errors as for `beta`.
+
+    Examples
+    --------
+    >>> round(correlation([0.02, -0.02, 0.04], [0.01, -0.01, 0.02]), 4)
+    1.0
+    """
+    given = columns(returns)
+    market = beside(given, benchmark)
+    away, apart = given.values - given.values.mean(axis=0), market - market.mean(axis=0)
+    spread = np.sqrt((away**2).sum(axis=0)) * np.sqrt((apart**2).sum(axis=0))
+    varies = (deviation(given.values) > 0.0) & (deviation(market) > 0.0)
+    found = ratio((away * apart).sum(axis=0), np.where(varies, spread, np.nan))
+    return given.answer(np.clip(found, -1.0, 1.0))  # rounding may exceed one
+
+
 def alpha(
     returns: Returns, benchmark: Returns, periods_per_year: float | None = None, risk_free: float = 0.0
 ) -> Figure:

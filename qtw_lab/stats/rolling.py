@@ -8,12 +8,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from qtw_lab.core import DataError
-from qtw_lab.stats.captures import correlation
-from qtw_lab.stats.columns import FloatArray, Returns, beside, columns
+from qtw_lab.stats.columns import FloatArray, Returns, beside, columns, whole
 from qtw_lab.stats.growth import max_drawdown
 from qtw_lab.stats.ratios import sharpe_ratio, sortino_ratio, value_at_risk, volatility
-from qtw_lab.stats.relative import beta
+from qtw_lab.stats.relative import beta, correlation
 
 #: Numbers of overlapping windows that are worked on at once, to bound the memory of long windows.
 _BLOCK: Final = 1_000_000
@@ -151,8 +149,7 @@ def rolling_correlation(returns: Returns, benchmark: Returns, window: int) -> An
 def _rolling(figure: Callable[..., Any], returns: Returns, window: int, *others: FloatArray) -> Any:
     """The figure of every window, with all windows of a column given to it side by side as columns of their own."""
     given = columns(returns)
-    if isinstance(window, bool) or not isinstance(window, (int, np.integer)) or window < 2:
-        raise DataError(f"window={window!r} must be a whole number of at least 2 bars.")
+    whole("window", window, 2)
     bars, count = given.values.shape
     found = np.full((bars, count), np.nan)
     if window > bars:

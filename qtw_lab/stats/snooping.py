@@ -20,9 +20,8 @@ from qtw_lab.stats.bootstrap import (
     optimal_block_length,
     resample_counts,
     stationary_bootstrap_indices,
-    whole,
 )
-from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, deviation, number, ratio
+from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, deviation, number, ratio, whole
 
 #: Cells of one block of resampled means, some ten megabytes.
 _CELLS = 1 << 20

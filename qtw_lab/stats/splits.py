@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.bootstrap import whole
+from qtw_lab.stats.columns import whole
 
 IntArray = npt.NDArray[np.intp]
 #: Bars a label looks ahead, or for each bar the position or time of the last bar its label uses.

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,11 +39,6 @@ def test_conditional_betas_are_slopes_of_regressions(large_caps):
     fund, market = large_caps.iloc[:, 1], large_caps.mean(axis=1)
     for figure, chosen in ((p.up_beta, market > market.mean()), (p.down_beta, market < market.mean())):
         assert figure(fund, market) == pytest.approx(stats.linregress(market[chosen], fund[chosen]).slope, rel=1e-10)
-
-
-def test_correlations_equal_those_of_pandas(large_caps):
-    market = large_caps.iloc[:, 0]
-    pd.testing.assert_series_equal(p.correlation(large_caps, market), large_caps.corrwith(market), rtol=1e-10)
 
 
 @pytest.mark.parametrize("figure", [p.up_capture, p.down_capture, p.up_beta, p.correlation, p.batting_average])

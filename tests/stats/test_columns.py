@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import beside, columns, deviation, number, ratio
+from qtw_lab.stats.columns import beside, columns, deviation, number, ratio, whole
 
 
 def test_the_place_of_a_missing_return_is_named_by_its_labels():
@@ -63,3 +63,11 @@ def test_numbers_are_numbers():
     assert number("rate", np.float32(0.5)) == 0.5
     with pytest.raises(DataError, match="rate='x'"):
         number("rate", "x")
+
+
+def test_a_whole_number_is_taken_and_anything_else_is_named():
+    assert whole("reps", np.int64(3)) == 3
+    assert type(whole("reps", np.int64(3))) is int
+    for wrong, least in ((2, 3), (2.0, 1), (True, 1), ("2", 1), (None, 0)):
+        with pytest.raises(DataError, match=f"reps={wrong!r} must be a whole number of at least {least}"):
+            whole("reps", wrong, least)

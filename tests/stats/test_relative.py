@@ -17,6 +17,11 @@ def test_beta_and_alpha_are_slope_and_intercept_of_a_regression(large_caps):
         assert p.alpha(large_caps[name], market) == pytest.approx(252 * line.intercept, rel=1e-9, abs=1e-12)
 
 
+def test_correlations_equal_those_of_pandas(large_caps):
+    market = large_caps.iloc[:, 0]
+    pd.testing.assert_series_equal(p.correlation(large_caps, market), large_caps.corrwith(market), rtol=1e-10)
+
+
 def test_a_rate_is_taken_off_both_sides(large_caps):
     asset, market, rate = large_caps.iloc[:, 0], large_caps.mean(axis=1), 0.05
     line = stats.linregress(market - rate / 252, asset - rate / 252)
