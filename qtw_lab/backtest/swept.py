@@ -172,11 +172,7 @@ class Sweep:
             raise DataError(f"{row!r} is not a row of this sweep; its index levels are {names}.")
         values: dict[str, Any] = dict(zip(names, key, strict=True))
         bars = self.bars.select(str(values.pop("symbol"))) if "symbol" in values else self.bars
-        t = self.terms
-        return backtest(
-            self.strategy.replaced(**values), bars, costs=t.costs, sizing=t.sizing, execution=t.execution, cash=t.cash,
-            stops=t.stops, account=t.account, entry=t.entry, participation=t.participation, engine=engine,
-        )  # fmt: skip
+        return backtest(self.strategy.replaced(**values), bars, engine=engine, **self.terms.arguments)
 
     def _has(self, key: tuple[Any, ...]) -> bool:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -125,6 +125,14 @@ class Terms:
     def leverage(self) -> float:
         """Buying power as a multiple of equity."""
         return self.account.leverage
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """These terms as the keywords of `backtest` and `sweep` that give them again; the path is not among them."""
+        return {
+            "costs": self.costs, "sizing": self.sizing, "execution": self.execution, "cash": self.cash,
+            "stops": self.stops, "account": self.account, "entry": self.entry, "participation": self.participation,
+        }  # fmt: skip
 
     def rules(self, kind: str) -> Rules:
         """These terms as the flat record the kernel takes, for a strategy that gives `kind`."""

@@ -47,14 +47,6 @@ def best_row(scores: FloatArray) -> int | None:
     return int(np.where(usable, means, -np.inf).argmax())
 
 
-def arguments(terms: Terms) -> dict[str, Any]:
-    """The terms as arguments of `backtest` and `sweep`."""
-    return {
-        "costs": terms.costs, "sizing": terms.sizing, "execution": terms.execution, "cash": terms.cash,
-        "stops": terms.stops, "account": terms.account, "entry": terms.entry, "participation": terms.participation,
-    }  # fmt: skip
-
-
 def lead(trials: int, counted: str, terms: Terms, bars: Bars) -> tuple[Fact, ...]:
     """What every report states first."""
     return (

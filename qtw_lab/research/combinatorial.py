@@ -17,7 +17,7 @@ from qtw_lab.backtest.sweep import check_kind, parse_bytes
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.ledger import Account, Costs, Entry, Sizing, Stops
-from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, arguments, best_row, lead
+from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, best_row, lead
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.splits import CombinatorialPurgedCV
 from qtw_lab.strategies import Strategy
@@ -159,7 +159,7 @@ def combinatorial(  # noqa: PLR0913  (the arguments of a backtest, and how to cu
         )
     start = plan.longest.warmup
     tried = [plan.one(place) for place in range(len(plan))]
-    returns = np.column_stack([backtest(one, bars, **arguments(terms)).returns.to_numpy()[start:] for one in tried])
+    returns = np.column_stack([backtest(one, bars, **terms.arguments).returns.to_numpy()[start:] for one in tried])
     paths, rows = _recombined(returns, cuts, metric, bars.periods_per_year)
     choices = pd.DataFrame(
         [

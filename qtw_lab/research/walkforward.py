@@ -23,7 +23,7 @@ from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.core.facts import Unit
 from qtw_lab.ledger import Account, Costs, Entry, Sizing, Stops
-from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, arguments, best_row, lead
+from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, best_row, lead
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.splits import WalkForward
 from qtw_lab.strategies import Strategy
@@ -259,7 +259,7 @@ def walk_forward(  # noqa: PLR0913  (the arguments of a sweep, and where to cut)
         training = _voters(chosen, _part(bars, *span), plan.longest.warmup)
         tried = sweep(
             chosen, training, grid=listed, where=where, metrics=(metric,), verify=0, memory_limit=memory_limit,
-            workers=workers, **arguments(terms),
+            workers=workers, **terms.arguments,
         )  # fmt: skip
         fits.append(_fit(tried, metric))
     result = _traded(bars, terms, [fit.strategy for fit in fits], [tested for _, tested in cuts])
@@ -331,7 +331,7 @@ def _fit(tried: Sweep, metric: str) -> _Fit:
             f"{tried.bars.index[-1]:%Y-%m-%d}: none traded. Widen the grid or lengthen the training windows."
         )
     chosen = tried.plan.one(place)
-    returns = backtest(chosen, tried.bars, **arguments(tried.terms)).returns.to_numpy()
+    returns = backtest(chosen, tried.bars, **tried.terms.arguments).returns.to_numpy()
     return _Fit(chosen, float(CRITERIA[metric](returns, tried.bars.periods_per_year)), tried.trials)
 
 

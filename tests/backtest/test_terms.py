@@ -126,3 +126,12 @@ def test_a_path_and_an_execution_that_do_not_exist_are_refused_with_those_that_d
         dataclasses.replace(Terms.given(), path="optimstic")
     with pytest.raises(DataError, match="no execution 'next_opn'"):
         Terms.given(execution="next_opn")
+
+
+def test_the_arguments_of_terms_give_them_again():
+    terms = Terms.given(
+        qtw.Costs(commission_bps=3), qtw.Sizing.fraction(0.5), "next_close", 5_000.0, qtw.Stops(stop_loss=0.1),
+        account=qtw.Account(lot=1), entry=qtw.Entry.limit(0.01), participation=0.2,
+    )  # fmt: skip
+    assert Terms.given(**terms.arguments) == terms
+    assert set(terms.arguments) == {field.name for field in dataclasses.fields(Terms)} - {"path"}
