@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from qtw_lab import stats as stats
     from qtw_lab import strategies as strategies
     from qtw_lab.backtest.actions import Actions as Actions
-    from qtw_lab.backtest.engine import backtest as backtest
+    from qtw_lab.backtest.counting import search as search
+    from qtw_lab.backtest.counting import sweep as sweep
+    from qtw_lab.backtest.recording import backtest as backtest
     from qtw_lab.backtest.result import Result as Result
-    from qtw_lab.backtest.search import search as search
     from qtw_lab.backtest.sweep import Sweep as Sweep
-    from qtw_lab.backtest.sweep import sweep as sweep
     from qtw_lab.core import Bars as Bars
     from qtw_lab.core import DataError as DataError
     from qtw_lab.core import Fact as Fact
@@ -51,8 +51,8 @@ _HOMES = {
     "Costs": "ledger", "Sizing": "ledger", "Stops": "ledger",
     "OrderList": "strategies.order_list", "Panel": "strategies.base", "Strategy": "strategies.base",
     "param": "strategies.base",
-    "Actions": "backtest.actions", "Result": "backtest.result", "Sweep": "backtest.sweep", "sweep": "backtest.sweep",
-    "search": "backtest.search",
+    "Actions": "backtest.actions", "Result": "backtest.result", "Sweep": "backtest.sweep", "sweep": "backtest.counting",
+    "search": "backtest.counting",
     "Lab": "lab",
     "backtest": "backtest", "data": "data", "indicators": "indicators", "stats": "stats", "strategies": "strategies",
 }  # fmt: skip
@@ -68,7 +68,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'qtw_lab' has no attribute {name!r}")
     room = import_module(f"qtw_lab.{_HOMES[name]}")
-    found = room if _HOMES[name].rpartition(".")[2] == name and name not in ("search", "sweep") else getattr(room, name)
+    found = room if _HOMES[name] == name else getattr(room, name)
     globals()[name] = found
     return found
 

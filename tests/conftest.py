@@ -1,5 +1,7 @@
 """Small worlds every room's tests can use."""
 
+import os
+import tempfile
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +15,11 @@ from qtw_lab.core import Bars
 settings.register_profile("steady", derandomize=True)
 settings.register_profile("search")
 settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Give every run of the tests a storage folder of its own: what they try must not count as anybody's trials."""
+    os.environ["QTW_STORAGE_DIR"] = tempfile.mkdtemp(prefix="qtw-tests-")
 
 
 @pytest.fixture(scope="session")

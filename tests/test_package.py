@@ -77,7 +77,7 @@ def test_backtest_is_both_the_function_and_its_room():
 
     assert backtest is qtw_lab.backtest
     assert isinstance(backtest, ModuleType)
-    assert inner is function
+    assert inner.__wrapped__ is function  # what people call also counts
     bars = qtw_lab.Lab.offline().bars("AAPL", "2012-01-01", "2012-12-31")
     result = backtest("buy_and_hold", bars)
     assert isinstance(result, Result)

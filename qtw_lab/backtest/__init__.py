@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from qtw_lab.backtest.engine import backtest
+from qtw_lab.backtest.recording import backtest
 
 if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result as Result

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,10 @@ from qtw_lab.core.facts import Unit
 from qtw_lab.ledger import Entry, Stops
 from qtw_lab.stats import performance as p
 from qtw_lab.strategies import Strategy
+
+if TYPE_CHECKING:
+    from qtw_lab.backtest.trial_ledger import TrialLedger
+    from qtw_lab.backtest.tried import Tried
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -69,6 +73,10 @@ class Result:
         Whether the reference engine agrees, once asked by `verify`.
     again, referee : callable
         The engine that made it, and the one that checks it.
+    ledger : TrialLedger or None
+        What counts the trials on these bars; without one, `facts` knows of this trial alone.
+    remarks : tuple of str
+        What a reader must know of how it came about.
     """
 
     strategy: Strategy
@@ -86,6 +94,8 @@ class Result:
     agreement: Agreement | None = field(repr=False, default=None)
     again: Callable[[Case], Result] | None = field(repr=False, default=None)
     referee: Callable[[Result], Agreement] | None = field(repr=False, default=None)
+    ledger: TrialLedger | None = field(repr=False, default=None)
+    remarks: tuple[str, ...] = field(repr=False, default=())
 
     @classmethod
     def from_arrays(
@@ -206,7 +216,7 @@ class Result:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before believing the figures."""
-        notes = list(self.bars.notes)
+        notes = [*self.remarks, *self.bars.notes]
         if self.terms.execution == "same_close":
             notes.append("optimistic: filled at the very close the decision was made on")
         if self.terms.costs.free:
@@ -238,17 +248,28 @@ class Result:
         numbers = {f.name: f.value for f in self._figures}
         return pd.Series(numbers, dtype=float, name=self.strategy.name)
 
-    def facts(self, trials: int = 1) -> Facts:
+    def tried(self, trials: int | None = None) -> Tried:
+        """What was tried on these bars so far: what the ledger knows, or `trials` independent configurations."""
+        from qtw_lab.backtest.tried import Tried
+
+        if trials is None and self.ledger is not None:
+            return self.ledger.tried(self.bars.fingerprint, self.bars.periods_per_year)
+        return Tried(trials or 1, float(trials or 1))
+
+    def facts(self, trials: int | None = None) -> Facts:
         """The figures of this result with their units and conventions.
+
+        Trial count and deflated Sharpe ratio come first, because every further try makes the best result less
+        believable.
 
         Parameters
         ----------
-        trials : int
-            How many configurations were tried on this data so far, this one included; stated first because every
-            further try makes the best result less believable.
+        trials : int, optional
+            How many configurations were tried on this data so far, this one included, taken for independent; by default
+            what the ledger counts.
         """
         lead = (
-            Fact("trials", trials, "count", "Configurations tried on this data"),
+            *self.tried(trials).facts(self.returns),
             Fact("costs", self.terms.costs.describe(), "text", "Costs"),
             Fact("execution", self.terms.execution, "text", "Execution"),
             Fact("data_fingerprint", self.bars.fingerprint[:16], "text", "Data fingerprint"),

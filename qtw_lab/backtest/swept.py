@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,10 @@ from qtw_lab.backtest.spotcheck import Sampling, SpotCheck, spot_check
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.strategies import Strategy
+
+if TYPE_CHECKING:
+    from qtw_lab.backtest.trial_ledger import TrialLedger
+    from qtw_lab.backtest.tried import Tried
 
 #: Combinations whose parameters are spelled out together.
 _STRETCH = 65_536
@@ -54,6 +58,8 @@ class Sweep:
         Which rows the reference engine runs again.
     remarks : tuple of str
         What a reader must know of how the rows came about.
+    ledger : TrialLedger or None
+        What counts the trials on these bars; without one, only this sweep's are known.
     plan, spans
         Every combination there was to be, and which of them were evaluated (None for all).
     """
@@ -72,6 +78,7 @@ class Sweep:
     remarks: tuple[str, ...] = ()
     plan: Plan = field(repr=False)
     spans: tuple[Span, ...] | None = field(default=None, repr=False)
+    ledger: TrialLedger | None = field(default=None, repr=False)
 
     def tried(self) -> Iterator[tuple[Any, ...]]:
         """The index entry of every row that was evaluated, whether `top` kept it or not."""
@@ -172,7 +179,8 @@ class Sweep:
             raise DataError(f"{row!r} is not a row of this sweep; its index levels are {names}.")
         values: dict[str, Any] = dict(zip(names, key, strict=True))
         bars = self.bars.select(str(values.pop("symbol"))) if "symbol" in values else self.bars
-        return backtest(self.strategy.replaced(**values), bars, engine=engine, **self.terms.arguments)
+        found = backtest(self.strategy.replaced(**values), bars, engine=engine, **self.terms.arguments)
+        return replace(found, ledger=self.ledger)
 
     def _has(self, key: tuple[Any, ...]) -> bool:
         try:
@@ -191,9 +199,52 @@ class Sweep:
             As `best`.
         """
         ranked = metric or (str(self.table.columns[0]) if self.top is None else self.by)
-        rows = self.best(ranked, top)
-        columns = [self.result(key).returns for key in rows.index]
-        return pd.concat(columns, axis=1).reindex(self.bars.index).set_axis(rows.index, axis=1)
+        return self.returns_of(self.best(ranked, top).index)
+
+    def returns_of(self, rows: pd.Index) -> pd.DataFrame:
+        """Per-bar returns of rows of the table, (T, K); NaN where a row's own symbol has no bar.
+
+        Parameters
+        ----------
+        rows : pandas.Index
+            Entries of the table's index.
+
+        Raises
+        ------
+        DataError
+            If one is not a row of this sweep.
+        """
+        from qtw_lab.backtest.equities import returns_of
+
+        keys = [row if isinstance(row, tuple) else (row,) for row in rows]
+        if unknown := [key for key in keys if not self._has(key)]:
+            raise DataError(
+                f"{unknown[0]!r} is not a row of this sweep; its levels are {list(self.table.index.names)}."
+            )
+        by_symbol = "symbol" in self.table.index.names
+        found = np.full((len(self.bars), len(keys)), np.nan)
+        for symbol in dict.fromkeys(key[-1] for key in keys) if by_symbol else [None]:
+            mine = [k for k, key in enumerate(keys) if symbol is None or key[-1] == symbol]
+            bars = self.bars if symbol is None else self.bars.select(symbol)
+            strategies = [self._strategy(keys[k]) for k in mine]
+            rows_of = np.flatnonzero(self.bars.index.isin(bars.index))
+            found[rows_of[:, None], mine] = returns_of(strategies, bars, self.terms)
+        return pd.DataFrame(found, index=self.bars.index, columns=rows)
+
+    def _strategy(self, key: tuple[Any, ...]) -> Strategy:
+        values = dict(zip(map(str, self.table.index.names), key, strict=True))
+        values.pop("symbol", None)
+        return self.strategy.replaced(**values)
+
+    @cached_property
+    def known(self) -> Tried:
+        """What was tried on these bars so far: what the ledger knows, or this sweep alone."""
+        from qtw_lab.backtest.batches import batches_of
+        from qtw_lab.backtest.tried import Tried
+
+        if self.ledger is not None:
+            return self.ledger.tried(self.bars.fingerprint, self.bars.periods_per_year)
+        return Tried.of([batches_of(self)[0].known], self.bars.periods_per_year)
 
     def facts(self, metric: str | None = None) -> Facts:
         """The best row and how it was found; the number of trials comes first.
@@ -207,8 +258,11 @@ class Sweep:
         winner = self.best(name)
         chosen = ", ".join(f"{n}={v}" for n, v in zip(winner.index.names, winner.index[0], strict=True))
         median = Fact(f"median_{name}", float(self.table[name].median()), "ratio", f"Median {name} of all rows")
+        counted = self.ledger is not None
+        returns = self.returns_of(winner.index[:1]).iloc[:, 0].dropna()
         lead = (
-            Fact("trials", self.trials, "count", "Configurations tried", "every row that was evaluated"),
+            *self.known.facts(returns),
+            *((Fact("rows", self.trials, "count", "Of these in this sweep"),) if counted else ()),
             *((Fact("planned", self.planned, "count", "Of so many planned"),) if self.partial else ()),
             Fact("costs", self.terms.costs.describe(), "text", "Costs"),
             Fact("execution", self.terms.execution, "text", "Execution"),

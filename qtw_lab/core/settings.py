@@ -1,4 +1,4 @@
-"""The settings: the only module that reads the environment, `.env` and the keyring."""
+"""The settings: the only module that reads `.env`, the keyring and, but for the storage folder, the environment."""
 
 from __future__ import annotations
 
@@ -10,16 +10,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qtw_lab.core.errors import DataError, SetupError
+from qtw_lab.core.places import default_storage
 
 KEYRING_SERVICE = "qtw-lab"
-
-
-def default_storage() -> Path:
-    """`artifacts/` of the checkout this package runs from, or a folder in the user's home."""
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "pyproject.toml").is_file() and (checkout / "notebooks").is_dir():
-        return checkout / "artifacts"
-    return Path.home() / ".local" / "share" / "qtw-lab"
 
 
 class Settings(BaseSettings):
@@ -84,12 +77,13 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as err:
             faults = "; ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in err.errors(include_input=False))
-            raise DataError(f"A setting cannot be used. {faults}. Correct it in the environment or in .env.") from None
+            fault = f"A setting cannot be used. {faults}. Correct it in the environment or in .env."
         except (OSError, UnicodeDecodeError):
-            raise DataError(
+            fault = (
                 "The settings file .env in the working folder cannot be read. Save it as plain UTF-8 text, readable "
                 "for you, or remove it."
-            ) from None
+            )
+        raise DataError(fault)  # out here it has no context, which would carry the value along wherever it is sent
 
     def secrets(self) -> dict[str, str]:
         """The values of all secrets that are set, by variable name, so that they can be masked in records."""

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
+from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, Clock, Settings, SystemClock, Timeframe, parse_symbols
 from qtw_lab.core.settings import secret_from_reference
 from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
 from qtw_lab.lab import prices, records
-from qtw_lab.research.trials import TrialLedger
 from qtw_lab.strategies import Strategy, strategy
 
 if TYPE_CHECKING:
@@ -317,12 +317,12 @@ class Lab:
             As `qtw.backtest`.
         """
         from qtw_lab.backtest.engine import backtest
+        from qtw_lab.backtest.recording import counted
 
         terms = {"verify": True} | {name: options.pop(name) for name in _TERMS if name in options}
-        result = backtest(_chosen(strategy, options), bars, **terms)
-        self.trials.add([records.trial_of(result)])
-        facts = result.facts(self.trials.count(bars.fingerprint))
-        self.registry.record("backtest", result.strategy.name, facts, records.settings_of(result), self._uses(bars))
+        result = counted(backtest(_chosen(strategy, options), bars, **terms), self.trials)
+        settings = records.settings_of(result)
+        self.registry.record("backtest", result.strategy.name, result.facts(), settings, self._uses(bars))
         return result
 
     def sweep(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
@@ -330,19 +330,18 @@ class Lab:
 
         The cluster at `DASK_SCHEDULER` does the work if that is set; ``client=None`` keeps it on this machine.
         """
+        from qtw_lab.backtest.counting import counted_sweep
         from qtw_lab.backtest.sweep import sweep
 
         done = sweep(strategy, bars, **{"client": self.settings.dask_scheduler} | options)
-        self.trials.add(records.trials_of(done))
-        return done
+        return counted_sweep(done, self.trials)
 
     def search(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
         """Search a space of parameters as `qtw.search`, and record every configuration as a trial."""
+        from qtw_lab.backtest.counting import counted_sweep
         from qtw_lab.backtest.search import search
 
-        done = search(strategy, bars, **options)
-        self.trials.add(records.trials_of(done))
-        return done
+        return counted_sweep(search(strategy, bars, **options), self.trials)
 
     # Runs
 

@@ -151,6 +151,30 @@ def plateaus(table: pd.DataFrame, metric: str = "sharpe", *, lead: float = 1.0, 
     return Plateaus(table=found, metric=metric, parameters=names)
 
 
+def neighbours_of(index: pd.Index, row: Any) -> pd.Index:
+    """The rows at most one step of the grid away from `row` in each numeric parameter, and equal to it in all else.
+
+    Raises
+    ------
+    DataError
+        As `plateaus` of the index, or if the row is not in it.
+
+    Examples
+    --------
+    >>> neighbours_of(pd.Index([10, 20, 30, 40], name="window"), 20).tolist()
+    [10, 30]
+    """
+    names, _, places, _ = _coordinates(index)
+    at = np.flatnonzero(index == row) if index.nlevels == 1 else np.flatnonzero([key == row for key in index])
+    if len(at) != 1:
+        raise DataError(f"{row!r} is not a row of this table; its index levels are {list(index.names)}.")
+    apart = np.abs(places - places[at[0]])
+    near = (apart[:, : len(names)] <= 1).all(axis=1) & (apart[:, len(names) :] == 0).all(axis=1)
+    near[at[0]] = False
+    found: pd.Index = index[near]
+    return found
+
+
 def _metric(table: Any, metric: str) -> FloatArray:
     """The metric's values, checked."""
     if not isinstance(table, pd.DataFrame) or not len(table):

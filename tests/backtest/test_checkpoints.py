@@ -14,6 +14,7 @@ import pytest
 import qtw_lab as qtw
 from qtw_lab.backtest import checkpoints
 from qtw_lab.backtest.checkpoints import Checkpoint, Part, missing
+from qtw_lab.backtest.sweep import sweep
 from qtw_lab.core import DataError, SetupError
 
 BARS = qtw.Lab.offline().bars("AAPL", start="2009-01-01", end="2010-12-31")
@@ -71,10 +72,10 @@ def test_a_sweep_killed_by_the_system_is_finished_by_a_second_run(tmp_path, slow
     running.communicate()
     assert running.returncode == -signal.SIGKILL
     grid = {"window": range(2, 602)}
-    resumed = qtw.sweep(slow.Slow, BARS, grid=grid, resume=folder, top=top, workers=1)
+    resumed = sweep(slow.Slow, BARS, grid=grid, resume=folder, top=top, workers=1)
     evaluated = len(slow.calls)
     slow.calls.clear()
-    whole = qtw.sweep(slow.Slow, BARS, grid=grid, top=top, workers=1)
+    whole = sweep(slow.Slow, BARS, grid=grid, top=top, workers=1)
     pd.testing.assert_frame_equal(resumed.table, whole.table, check_exact=True)
     assert resumed.trials == whole.trials == 600
     taken = int(resumed.remarks[0].split(" rows")[0])

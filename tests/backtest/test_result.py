@@ -22,9 +22,9 @@ def result():
     return qtw.backtest("sma_cross", bars, costs=qtw.Costs(commission_bps=10, spread_bps=2))
 
 
-def test_the_first_figures_are_trials_costs_execution_and_data(result):
+def test_the_first_figures_are_trials_deflated_ratio_costs_execution_and_data(result):
     names = [fact.name for fact in result.facts(trials=12)]
-    assert names[:5] == ["trials", "costs", "execution", "data_fingerprint", "agreement"]
+    assert names[:6] == ["trials", "deflated_sharpe", "costs", "execution", "data_fingerprint", "agreement"]
     assert result.facts(trials=12)["trials"] == 12
     assert result.bars.fingerprint.startswith(result.facts()["data_fingerprint"])
 

@@ -143,7 +143,7 @@ def test_best_returns_and_progress(bars):
     assert best["sharpe"].tolist() == sorted(s.table["sharpe"], reverse=True)[:3]
     returns = s.returns(top=4, metric="sharpe")
     assert returns.shape == (len(bars), 4)
-    assert s.facts()["trials"] == s.trials
+    assert s.facts()["trials"] >= s.facts()["rows"] == s.trials
     assert "luck" in s.facts().notes[0]
 
 
@@ -194,7 +194,7 @@ def test_the_top_rows_are_those_of_the_whole_table(bars, full, by, top):
     best = qtw.sweep("sma_cross", bars, grid=SMALL, top=top, by=by)
     pd.testing.assert_frame_equal(best.table, full.table.nlargest(top, by), check_exact=True)
     assert best.trials == full.trials == len(full.table)
-    assert best.facts()["trials"] == full.trials
+    assert best.facts()["rows"] == full.trials
     assert f"best {len(best.table):,} of {full.trials:,} by {by}" in repr(best)
 
 
@@ -228,7 +228,7 @@ def test_an_interrupt_returns_what_is_done_and_says_so(bars):
     said = f"partial: {s.trials:,} of {s.planned:,}"
     assert said in repr(s)
     assert any(note.startswith(said) for note in s.facts().notes)
-    assert (s.facts()["trials"], s.facts()["planned"]) == (s.trials, s.planned)
+    assert (s.facts()["rows"], s.facts()["planned"]) == (s.trials, s.planned)
     assert s.result(s.table.index[0]).stats["total_return"] == s.table["total_return"].iloc[0]
     assert s.agreement.agrees
 

@@ -269,3 +269,4 @@ def test_the_errors_carry_no_secret_to_another_process(monkeypatch):
     with pytest.raises(LabError) as caught:
         Settings.load()
     assert SECRET.encode() not in pickle.dumps(caught.value)
+    assert caught.value.__context__ is None  # what pickles tracebacks too (tblib, if Dask is loaded) takes it along

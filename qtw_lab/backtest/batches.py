@@ -1,0 +1,135 @@
+"""What is written into the ledger of a sweep: all of its configurations at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qtw_lab.backtest.equities import returns_of
+from qtw_lab.backtest.plan import Plan
+from qtw_lab.backtest.recording import fixed_of
+from qtw_lab.backtest.terms import Terms
+from qtw_lab.backtest.trials import STRETCHES, Batch, sketch
+from qtw_lab.core import Bars
+from qtw_lab.stats import performance as p
+from qtw_lab.strategies import Strategy
+
+IntArray = npt.NDArray[np.int64]
+
+#: Of how many rows a sketch is drawn: a twentieth, but so many at least and at most; and most bars times rows.
+_SKETCHED: Final = (4, 32)
+_EFFORT: Final = 400_000
+_PLAIN: Final = (int, float, str, bool, list, dict, tuple, type(None))
+
+
+class Swept(Protocol):
+    """What is needed of a `Sweep`."""
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The rows kept."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """What was swept."""
+
+    @property
+    def bars(self) -> Bars:
+        """On these."""
+
+    @property
+    def terms(self) -> Terms:
+        """On these terms."""
+
+    @property
+    def plan(self) -> Plan:
+        """All combinations there were to be."""
+
+    @property
+    def spans(self) -> Sequence[tuple[int, int]] | None:
+        """Which of them were evaluated; None for all."""
+
+
+def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
+    """Every configuration a sweep tried; one that equals a backtest's counts as the same.
+
+    The first batch is that of the sweep's bars. Where each symbol was traded in an account of its own, the others are
+    those of each symbol's bars alone: its row is a backtest on these. Some rows drawn by chance are run again for the
+    correlation of the trials, and for their Sharpe ratios if the sweep did not keep all; none if not `sketched`.
+    """
+    values, codes = _coded(sweep)
+    symbols = sweep.bars.symbols if "symbol" in sweep.table.index.names else (None,)
+    size, accounts = len(codes[0]), len(symbols)
+    sharpes = np.full((size, accounts), np.nan)
+    if "sharpe" in sweep.table and len(sweep.table) == sharpes.size:
+        sharpes = sweep.table["sharpe"].to_numpy(dtype=float, copy=True).reshape(size, accounts)
+    each = []
+    for column, symbol in enumerate(symbols):
+        bars = sweep.bars if symbol is None else sweep.bars.select(symbol)
+        drawn, ratios = _drawn(sweep, bars, _places(sweep, size, accounts) if sketched else np.empty(0, dtype=np.int64))
+        for place, ratio in ratios.items():
+            sharpes[place, column] = ratio if np.isnan(sharpes[place, column]) else sharpes[place, column]
+        shared = fixed_of(sweep.strategy, bars, sweep.terms)
+        fixed = {name: value for name, value in shared.items() if name not in values}
+        each.append(
+            Batch(
+                fingerprint=bars.fingerprint,
+                strategy=sweep.strategy.name,
+                fixed=fixed,
+                values=values,
+                codes=codes,
+                sharpes=sharpes[:, column],
+                sketches=drawn,
+            )
+        )
+    return each if accounts == 1 else [_joined(sweep, each), *each]
+
+
+def _coded(sweep: Swept) -> tuple[dict[str, list[Any]], list[IntArray]]:
+    """The values of each parameter that varied, and which of them each evaluated combination has."""
+    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
+    places = np.concatenate([np.arange(*span) for span in spans])
+    values = {
+        name: [one if isinstance(one, _PLAIN) else repr(one) for one in choices]
+        for name, choices in zip(sweep.plan.names, sweep.plan.values, strict=True)
+    }
+    return values, list(sweep.plan.codes(places))
+
+
+def _places(sweep: Swept, size: int, accounts: int) -> IntArray:
+    """Which of the evaluated combinations are run again, for each account."""
+    least, most = _SKETCHED
+    wanted = min(max(size // 20, least), most, _EFFORT // len(sweep.bars)) // accounts
+    most = max(2, wanted)
+    return np.sort(np.random.default_rng(0).choice(size, min(most, size), replace=False))
+
+
+def _drawn(sweep: Swept, bars: Bars, places: IntArray) -> tuple[npt.NDArray[np.float32], dict[int, float]]:
+    """Sketches of the returns of these combinations on these bars, and their Sharpe ratios."""
+    if not len(places):
+        return np.empty((0, STRETCHES), dtype=np.float32), {}
+    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
+    numbers = np.concatenate([np.arange(*span) for span in spans])[places]
+    returns = returns_of([sweep.plan.one(number) for number in numbers.tolist()], bars, sweep.terms)
+    ratios = np.asarray(p.sharpe_ratio(returns, bars.periods_per_year))
+    sketches = np.array([sketch(column) for column in returns.T], dtype=np.float32).reshape(-1, STRETCHES)
+    return sketches, dict(zip(places.tolist(), ratios.tolist(), strict=True))
+
+
+def _joined(sweep: Swept, each: Sequence[Batch]) -> Batch:
+    """The accounts of all symbols as one batch, in the order of the sweep's table."""
+    first, accounts = each[0], len(each)
+    fixed = {name: value for name, value in first.fixed.items() if name != "symbol"}
+    codes = [np.repeat(code, accounts) for code in first.codes]
+    symbols = np.tile(np.arange(accounts), len(first))
+    return replace(
+        first, fingerprint=sweep.bars.fingerprint, fixed=fixed,
+        values={**first.values, "symbol": list(sweep.bars.symbols)}, codes=[*codes, symbols],
+        sharpes=np.column_stack([batch.sharpes for batch in each]).ravel(),
+        sketches=np.concatenate([batch.sketches for batch in each]),
+    )  # fmt: skip
