@@ -125,7 +125,7 @@ def test_a_wrong_value_is_refused_by_name_and_never_repeated(name, value, source
     said = str(caught.value)
     assert "\n" not in said
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
     if len(value) > 3:
         assert value not in said
 
