@@ -54,7 +54,7 @@ def fixed_of(strategy: Strategy, bars: Bars, terms: Terms) -> dict[str, Any]:
     """What all configurations of one piece of work share."""
     single = {"symbol": bars.symbols[0]} if len(bars.symbols) == 1 and strategy.scope == "symbol" else {}
     code = {} if type(strategy).__module__.startswith("qtw_lab.") else {"code": code_digest(type(strategy))}
-    return {**strategy.parameters, "terms": _one_spelling(asdict(terms)), **single, **code}
+    return {**strategy.parameters, "terms": terms_spelled(terms), **single, **code}
 
 
 def code_digest(kind: type) -> str:
@@ -101,8 +101,12 @@ def backtest(*args: Any, **kwargs: Any) -> Result:
         return replace(result, remarks=(UNCOUNTED.format(err),))
 
 
+def terms_spelled(terms: Terms) -> dict[str, Any]:
+    """The terms in one spelling: 10 and 10.0 basis points are one configuration."""
+    return {name: _one_spelling(value) for name, value in asdict(terms).items()}
+
+
 def _one_spelling(terms: Any) -> Any:
-    """The same terms in one spelling: 10 and 10.0 basis points are one configuration."""
     if isinstance(terms, Mapping):
         return {name: _one_spelling(value) for name, value in terms.items()}
     return float(terms) if isinstance(terms, (int, np.number)) else terms

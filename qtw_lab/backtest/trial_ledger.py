@@ -59,9 +59,12 @@ INSERT INTO configurations (fingerprint, identity, kind, strategy, parameters, s
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET sharpe = coalesce(sharpe, excluded.sharpe), sketch = coalesce(sketch, excluded.sketch)
 """
+#: A sweep known from elsewhere gains ratios and sketches if it had none.
 _ENTER_BATCH = """
-INSERT OR REPLACE INTO batches (fingerprint, digest, kind, strategy, fixed, varied, size, identities, sharpes, sketches)
+INSERT INTO batches (fingerprint, digest, kind, strategy, fixed, varied, size, identities, sharpes, sketches)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET sharpes = excluded.sharpes, sketches = excluded.sketches, identities = excluded.identities
+WHERE length(excluded.sketches) > length(sketches)
 """
 _PATIENCE: Final = 60.0
 COLUMNS: Final = ("fingerprint", "strategy", "trials", "best_sharpe", "mean_sharpe", "last")
@@ -130,9 +133,9 @@ class TrialLedger:
             return sum(len(_identities(db, name)) - known for name, known in before.items())
 
     def holds(self, batches: Iterable[Batch]) -> bool:
-        """Whether each of these sweeps was entered before, as a sweep of just these configurations."""
+        """Whether each of these sweeps was entered before, sketched, as a sweep of just these configurations."""
         keys = [(batch.fingerprint, _digest(batch)) for batch in batches]
-        query = "SELECT 1 FROM batches WHERE fingerprint = ? AND digest = ?"
+        query = "SELECT 1 FROM batches WHERE fingerprint = ? AND digest = ? AND length(sketches) > 0"
         with self._connection() as db:
             return all(db.execute(query, key).fetchone() for key in keys)
 
@@ -144,7 +147,7 @@ class TrialLedger:
                 return int(db.execute(query, (fingerprint,)).fetchone()[0])
             return len(_identities(db, fingerprint))
 
-    def tried(self, fingerprint: str, periods_per_year: float) -> Tried:
+    def tried(self, fingerprint: str, periods_per_year: float, kind: str | None = None) -> Tried:
         """What was tried on that data, as far as deflating a Sharpe ratio needs to know it.
 
         Parameters
@@ -153,9 +156,11 @@ class TrialLedger:
             `Bars.fingerprint`.
         periods_per_year : float
             What the ratios in the ledger were annualised by.
+        kind : str, optional
+            Only trials of this kind.
         """
         with self._connection() as db:
-            single, batches = _read(db, fingerprint)
+            single, batches = _read(db, fingerprint, kind)
         parts = [_known_single(single), *(_known_batch(*batch[2:]) for batch in batches)]
         return Tried.of(parts, periods_per_year)
 
@@ -266,11 +271,12 @@ def _identities(db: sqlite3.Connection, fingerprint: str) -> npt.NDArray[np.int6
     return np.unique(np.concatenate([np.array([word for (word,) in single], dtype=np.int64), *parts]))
 
 
-def _read(db: sqlite3.Connection, fingerprint: str) -> tuple[list[Any], list[Any]]:
+def _read(db: sqlite3.Connection, fingerprint: str, kind: str | None = None) -> tuple[list[Any], list[Any]]:
     """Single trials and batches of one set of data."""
-    single = "SELECT strategy, added, identity, sharpe, sketch FROM configurations WHERE fingerprint = ?"
-    batches = "SELECT strategy, added, identities, sharpes, sketches FROM batches WHERE fingerprint = ?"
-    return db.execute(single, (fingerprint,)).fetchall(), db.execute(batches, (fingerprint,)).fetchall()
+    where, given = "WHERE fingerprint = :data AND (:kind IS NULL OR kind = :kind)", {"data": fingerprint, "kind": kind}
+    single = f"SELECT strategy, added, identity, sharpe, sketch FROM configurations {where}"  # noqa: S608  (our own words)
+    batches = f"SELECT strategy, added, identities, sharpes, sketches FROM batches {where}"  # noqa: S608  (as above)
+    return db.execute(single, given).fetchall(), db.execute(batches, given).fetchall()
 
 
 def _known_single(rows: list[Any]) -> Known:

@@ -1,4 +1,4 @@
-"""`qtw strategies`, `qtw backtest` and `qtw sweep`."""
+"""`qtw strategies`, `qtw backtest`, `qtw sweep` and `qtw validate`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import numpy as np
+import pandas as pd
 import typer
 from rich.padding import Padding
 
 from qtw_lab.cli.printing import Json, pairs, print_facts, print_json, print_table, progress, scalar, stdout
-from qtw_lab.core import Bars, DataError, lookup
+from qtw_lab.core import Bars, DataError, Facts, lookup
 from qtw_lab.lab import Lab
 from qtw_lab.ledger import Account, Costs, Stops
 from qtw_lab.strategies import STRATEGIES, Strategy, strategy
@@ -43,7 +44,9 @@ Preset = Annotated[str | None, typer.Option(help="A broker's costs: " + ", ".joi
 Kind = Annotated[str, typer.Option("--account", help="The account: " + ", ".join(_ACCOUNTS) + ".")]
 Part = Annotated[float, typer.Option(help="Most of a bar's volume a fill may be, such as 0.1; 0 for no limit.")]
 Cash = Annotated[float, typer.Option(help="Starting cash.")]
-ReportFile = Annotated[Path | None, typer.Option("--report", help="Write a standalone HTML report to this file.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", help="Write the tear sheet to this file: .html, .pdf or .png.")
+]
 
 
 #: Metrics of a sweep that are fractions, shown in percent.
@@ -55,6 +58,7 @@ def register(app: typer.Typer) -> None:
     app.command("strategies")(strategies)
     app.command("backtest")(backtest)
     app.command("sweep")(sweep)
+    app.command("validate")(validate)
 
 
 def strategies(json: Json = False) -> None:
@@ -97,13 +101,14 @@ def backtest(
         chosen, bars, costs=_costs(cost, preset), stops=_stops(stop), execution=execution, cash=cash,
         account=_account(account), participation=participation,
     )  # fmt: skip
-    trials = lab.trials.count(bars.fingerprint)
+    facts = result.facts()
     if report is not None:
-        lab.report(result).write(report)
+        made = lab.report(result)
+        {".pdf": made.pdf, ".png": made.png}.get(report.suffix.lower(), made.write)(report)
     if json:
-        print_json(result.to_dict() | result.facts(trials).as_dict() | {"stats": result.stats, "trials": trials})
+        print_json(result.to_dict() | facts.as_dict() | {"stats": result.stats, "trials": facts["trials"]})
     else:
-        print_facts(result.facts(trials))
+        print_facts(facts)
     if report is not None and not json:
         stdout.print(f"Report: {report}", soft_wrap=True)
 
@@ -150,6 +155,34 @@ def sweep(
         print_table(best, fractions=_FRACTIONS)
     if done.partial:
         raise typer.Exit(_INTERRUPTED)
+
+
+def validate(
+    run: Annotated[str, typer.Argument(help="Id of a recorded backtest or sweep; `qtw runs list` shows them.")],
+    level: Annotated[float, typer.Option(help="How often a worthless strategy may pass a test of luck.")] = 0.05,
+    reps: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 1000,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the page to this file.")] = None,
+    json: Json = False,
+) -> None:
+    """Judge a recorded backtest or sweep: supported, fragile, or not distinguishable from luck."""
+    found = Lab.from_settings().validate(run, level=level, reps=reps)
+    if report is not None:
+        found.to_html(report)
+    if json:
+        answers = [{"name": c.name, "question": c.title, "answer": c.word, "why": c.reason} for c in found.checks]
+        more = {"verdict": found.verdict, "reasons": list(found.reasons), "checks": answers}
+        print_json(found.facts().as_dict() | more)
+        return
+    facts = found.facts()
+    print_facts(Facts(facts.title, tuple(fact for fact in facts if fact.name in {f.name for f in found.lead})))
+    stdout.print()
+    stdout.print(f"Verdict: {found.verdict}", style="bold")
+    for reason in found.reasons:
+        stdout.print(Padding(f"- {reason}", (0, 0, 0, 2)))
+    stdout.print()
+    print_table(pd.DataFrame([{"question": check.title, "answer": check.word} for check in found.checks]))
+    if report is not None:
+        stdout.print(f"Report: {report}", soft_wrap=True)
 
 
 def _strategy(name: str, texts: list[str] | None) -> Strategy:

@@ -111,4 +111,7 @@ def trials(json: Json = False) -> None:
     if json:
         print_json(table)
     else:
-        print_table(table.assign(fingerprint=table["fingerprint"].str[:16]), "No trial is recorded yet.")
+        shown = table.assign(
+            fingerprint=table["fingerprint"].str[:16], last=table["last"].dt.strftime("%Y-%m-%d %H:%M")
+        )
+        print_table(shown, "No trial is recorded yet.")

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from qtw_lab import plots
-from qtw_lab.core import Bars, DataError, lookup
+from qtw_lab.core import Bars, DataError, Facts, lookup
+from qtw_lab.lab import tearsheet_tables as tables
 from qtw_lab.stats import performance as p
 from qtw_lab.strategies import Strategy
 from qtw_lab.strategies.base import Bounds
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
 #: A strategy with a longer repr than this is titled by its name.
 _LONGEST_TITLE: Final = 70
+#: Years from which growth is drawn on a logarithmic scale.
+_LONG: Final = 5
 #: A slider reaches at most this many times the default; the bounds of a parameter are often far wider than is useful.
 _REACH: Final = 5
 
 
-def chart(shown: Result | Bars, symbol: str | None, theme: str, overlays: Mapping[str, pd.Series]) -> plots.Picture:
-    """Candles of one symbol, with the trades of a result."""
+def chart(
+    shown: Result | Bars, symbol: str | None, theme: str, overlays: Mapping[str, pd.Series], last: int | None = None
+) -> plots.Picture:
+    """Candles of one symbol, with the trades of a result; of the last bars only, if it is said how many."""
     bars = shown if isinstance(shown, Bars) else shown.bars
+    bars = bars if last is None or last >= len(bars) else bars.tail(last)
     chosen = symbol or bars.symbols[0]
     place = lookup(chosen, {name: j for j, name in enumerate(bars.symbols)}, "symbol in these bars")
     ohlcv = pd.DataFrame({name: array[:, place] for name, array in bars.values.items()}, index=bars.index)
@@ -43,6 +49,91 @@ def equity(result: Result, theme: str) -> plots.Picture:
     title = f"{shown if len(shown) <= _LONGEST_TITLE else result.strategy.name}: equity after costs"
     figure = plots.equity(result.equity, result.benchmark, title, theme)
     return plots.Picture(figure, f"{title}, against buy and hold, with drawdown")
+
+
+def growth(result: Result, theme: str) -> plots.Picture:
+    """The account against buy and hold; on a logarithmic scale where the history is long and nothing fell to zero."""
+    log = is_log(result)
+    title = "Equity after costs" + (" (log scale)" if log else "")
+    figure = plots.equity(result.equity.rename("strategy"), result.benchmark, title, theme, log=log)
+    return plots.Picture(figure, f"{title}, against buy and hold, with drawdown")
+
+
+def is_log(result: Result) -> bool:
+    """Whether growth is better seen as ratios: five years or more, and always above zero."""
+    long = len(result.equity) / result.bars.periods_per_year >= _LONG
+    return long and bool((result.equity > 0).all()) and bool((result.benchmark > 0).all())
+
+
+def underwater(track: tables.Track, worst: pd.DataFrame, theme: str) -> plots.Picture:
+    """The drawdown over time, with the worst stretches shaded and numbered as in their table."""
+    below = p.drawdown_series(track.returns)
+    figure = plots.underwater(below, tables.stretches(worst, below.index), "", theme)
+    return plots.Picture(figure, f"Drawdown over time, the {len(worst)} deepest shaded")
+
+
+def years(table: pd.DataFrame, theme: str) -> plots.Picture:
+    """Returns by calendar year beside those of buying and holding."""
+    shown = table[["strategy", "buy_and_hold"]].rename(columns={"buy_and_hold": "buy and hold"})
+    return plots.Picture(plots.columns(shown, "", theme, percent=True), "Returns by calendar year")
+
+
+def rolling(track: tables.Track, theme: str) -> tuple[plots.Picture, ...]:
+    """Sharpe ratio, volatility and beta of the last bars at every bar, beside those of buying and holding."""
+    r, m, window, yearly = track.returns, track.market, track.window, track.yearly
+    pair = pd.DataFrame({"strategy": r, "buy and hold": m})
+    made = {
+        "Sharpe ratio": (p.rolling_sharpe(pair, window, yearly), False),
+        "Volatility, a year": (p.rolling_volatility(pair, window, yearly), True),
+        "Beta to buy and hold": (pd.DataFrame({"beta": p.rolling_beta(r, m, window)}), False),
+    }
+    return tuple(
+        plots.Picture(plots.lines(frame, title, theme, percent=percent, zero=True, above=True, height=230), title)
+        for title, (frame, percent) in made.items()
+        if bool(frame.notna().any().any())
+    )
+
+
+def distribution(track: tables.Track, tails: Facts, theme: str) -> plots.Picture:
+    """How often returns of each size occurred, with the historical value at risk and expected shortfall."""
+    figure = plots.histogram(track.returns, "", theme, tables.marks(tails), zeros=False)
+    return plots.Picture(figure, "Distribution of returns of one bar")
+
+
+def exposure(result: Result, theme: str) -> plots.Picture:
+    """Holdings over equity at each close: all of them added up, and longs less shorts where there are shorts."""
+    weights = result.weights
+    frame = pd.DataFrame({"invested": weights.abs().sum(axis=1)})
+    if bool((weights.to_numpy() < 0).any()):
+        frame = frame.rename(columns={"invested": "longs and shorts together"}).assign(
+            **{"longs less shorts": weights.sum(axis=1)}
+        )
+    figure = plots.lines(frame, "Exposure, share of equity", theme, percent=True, zero=True, above=True, height=230)
+    return plots.Picture(figure, "Exposure over time")
+
+
+def turnover(result: Result, theme: str) -> plots.Picture:
+    """How often the account was turned over, period by period."""
+    title = "Turnover, times mean equity"
+    return plots.Picture(plots.columns(tables.turnover(result), title, theme, height=230), title)
+
+
+def excursions(table: pd.DataFrame, theme: str) -> tuple[plots.Picture, ...]:
+    """How far trades ran against and for their holder, against what they returned."""
+    shown = table.assign(
+        result=np.where(table["pnl"] > 0, "won", "lost or even"), entry=table["entry_time"].dt.strftime("%Y-%m-%d")
+    ).sort_values("pnl", ascending=False)
+    made = {
+        "mae": ("Worst price while held, from entry", "Adverse excursion and return"),
+        "mfe": ("Best price while held, from entry", "Favourable excursion and return"),
+    }
+    return tuple(
+        plots.Picture(
+            plots.dots(shown, name, "return", "result", title, theme, labels=(label, "Return of the trade"),
+                       details=("symbol", "entry")), title,
+        )
+        for name, (label, title) in made.items()
+    )  # fmt: skip
 
 
 def calendar(result: Result, theme: str) -> plots.Picture:

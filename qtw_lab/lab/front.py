@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pandas as pd
 
 from qtw_lab.backtest.trial_ledger import TrialLedger
-from qtw_lab.core import Bars, Clock, Settings, SystemClock, Timeframe, parse_symbols
+from qtw_lab.core import Bars, Clock, Fact, Settings, SystemClock, Timeframe, parse_symbols
 from qtw_lab.core.settings import secret_from_reference
 from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
 from qtw_lab.lab import prices, records
+from qtw_lab.lab.studies import Studies
 from qtw_lab.strategies import Strategy, strategy
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from qtw_lab.backtest.actions import Actions
     from qtw_lab.backtest.result import Result
     from qtw_lab.backtest.sweep import Sweep
+    from qtw_lab.lab.comparison import Comparison
     from qtw_lab.lab.report import Report
     from qtw_lab.runs import Registry, Run
 
@@ -57,7 +59,7 @@ class Download:
 
 
 @dataclass(frozen=True)
-class Lab:
+class Lab(Studies):
     """Everything joined: data, strategies, backtests, charts, reports and recorded runs.
 
     Parameters
@@ -322,11 +324,11 @@ class Lab:
         terms = {"verify": True} | {name: options.pop(name) for name in _TERMS if name in options}
         result = counted(backtest(_chosen(strategy, options), bars, **terms), self.trials)
         settings = records.settings_of(result)
-        self.registry.record("backtest", result.strategy.name, result.facts(), settings, self._uses(bars))
+        self.registry.record("backtest", result.strategy.name, result.facts(), settings, records.uses(bars))
         return result
 
     def sweep(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
-        """Sweep a parameter grid as `qtw.sweep`, and record every configuration as a trial.
+        """Sweep a parameter grid as `qtw.sweep`, and record every configuration as a trial, and the run.
 
         The cluster at `DASK_SCHEDULER` does the work if that is set; ``client=None`` keeps it on this machine.
         """
@@ -334,7 +336,10 @@ class Lab:
         from qtw_lab.backtest.sweep import sweep
 
         done = sweep(strategy, bars, **{"client": self.settings.dask_scheduler} | options)
-        return counted_sweep(done, self.trials)
+        found = counted_sweep(done, self.trials)
+        settings = records.settings_of_sweep(found)
+        self.registry.record("sweep", found.strategy.name, found.facts(), settings, records.uses(bars))
+        return found
 
     def search(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
         """Search a space of parameters as `qtw.search`, and record every configuration as a trial."""
@@ -397,19 +402,52 @@ class Lab:
         """The secret that ``env:NAME`` names; call `get_secret_value` on it only where it is used."""
         return secret_from_reference(reference)
 
-    @staticmethod
-    def _uses(bars: Bars) -> list[Any]:
-        from qtw_lab.runs import DataUse
-
-        return [DataUse.of(bars)]
-
     # Seeing
 
-    def report(self, result: Result, sweep: Sweep | None = None, title: str | None = None) -> Report:
-        """A standalone HTML report of a result, and of the sweep it came from if there was one."""
+    def report(
+        self,
+        result: Result,
+        sweep: Sweep | None = None,
+        title: str | None = None,
+        *,
+        intervals: bool = False,
+        lead: Iterable[Fact] = (),
+    ) -> Report:
+        """The tear sheet of a result, and of the sweep it came from if there was one: a page, a PDF or a picture.
+
+        Both count as tried from now on if they did not before.
+
+        Parameters
+        ----------
+        result : Result
+            What is reported.
+        sweep : Sweep, optional
+            Where it was found.
+        title : str, optional
+            The heading.
+        intervals : bool
+            Whether to add confidence intervals of the main figures.
+        lead : iterable of Fact
+            Further figures for the head of the page.
+        """
+        from qtw_lab.backtest.counting import counted_sweep
+        from qtw_lab.backtest.recording import counted
         from qtw_lab.lab.report import report
 
-        return report(result, sweep, title, trials=self.trials.count(result.bars.fingerprint))
+        found = None if sweep is None else counted_sweep(sweep, self.trials)
+        return report(counted(result, self.trials), found, title, intervals=intervals, lead=lead)
+
+    def compare(self, results: Iterable[Result], names: Sequence[str] | None = None) -> Comparison:
+        """Results side by side: figures, growth, correlation, and how sure the differences are."""
+        from qtw_lab.lab.comparison import compare
+
+        return compare(results, names)
+
+    def export(self, result: Result, path: str | Path, form: Literal["csv", "parquet"] = "csv") -> Path:
+        """Write a result as .csv, .parquet or .json, or all its tables into a folder as `form`; the path written."""
+        from qtw_lab.lab.exports import export
+
+        return export(result, path, form)
 
     def chart(
         self, shown: Result | Bars, symbol: str | None = None, theme: str = "light", **overlays: pd.Series

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+from qtw_lab.core import Bars
+from qtw_lab.lab import remaking
 
 if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result
+    from qtw_lab.backtest.sweep import Sweep
 
 
 def settings_of(result: Result) -> dict[str, Any]:
@@ -19,8 +23,41 @@ def settings_of(result: Result) -> dict[str, Any]:
         "account": repr(t.account), "entry": repr(t.entry), "participation": float(t.participation),
         "orders_by_hand": [repr(order) for order in result.case.orders],
         "corporate_actions": bool(result.case.market.split.size),
-        "order_hash": result.order_hash,
+        "order_hash": result.order_hash, "recipe": _recipe(result),
     }  # fmt: skip
+
+
+def settings_of_sweep(sweep: Sweep) -> dict[str, Any]:
+    """What was swept over which values, in plain values, for the record of a run."""
+    made = remaking.recipe(sweep.strategy, sweep.bars, sweep.terms)
+    kept = {"metrics": list(map(str, sweep.table.columns)), "by": sweep.by, "plan": remaking.listed(sweep.plan)}
+    return {
+        "strategy": sweep.strategy.name, "symbols": list(sweep.bars.symbols), "rows": sweep.trials,
+        "costs": sweep.terms.costs.describe(), "execution": sweep.terms.execution,
+        "grid": {name: _span(values) for name, values in zip(sweep.plan.names, sweep.plan.values, strict=True)},
+        "recipe": made | {"parameters": _json_ready(made["parameters"])} | kept,
+    }  # fmt: skip
+
+
+def uses(bars: Bars) -> list[Any]:
+    """The data a run rests on."""
+    from qtw_lab.runs import DataUse
+
+    return [DataUse.of(bars)]
+
+
+def _recipe(result: Result) -> dict[str, Any]:
+    made = remaking.recipe(result.strategy, result.bars, result.terms)
+    more = [
+        *(["orders given by hand"] if result.case.orders else []),
+        *(["corporate actions"] if result.case.market.split.size else []),
+        *(["average prices of its own"] if result.terms.execution == "next_vwap" else []),
+    ]
+    return made | {"parameters": _json_ready(made["parameters"]), "more": " and ".join(more)}
+
+
+def _span(values: Sequence[Any]) -> str:
+    return f"{values[0]!r} to {values[-1]!r}, {len(values)} values" if len(values) > 1 else repr(values[0])
 
 
 def _json_ready(parameters: Mapping[str, Any]) -> dict[str, Any]:

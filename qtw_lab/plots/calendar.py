@@ -15,7 +15,8 @@ from qtw_lab.plots.theme import FONTS, dress, pane, themed
 if TYPE_CHECKING:
     from bokeh.models import LayoutDOM
 
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Months in short.
+MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 #: The column of the whole year's return, and what it may be called.
 _TOTALS: Final = ("total", "year", "ytd")
@@ -57,7 +58,7 @@ def return_calendar(monthly: pd.DataFrame, title: str = "", theme: str = "light"
     cells = _cells(monthly)
     models = need("bokeh.models", "dashboards")
     years = list(dict.fromkeys(cells["year"]))
-    columns = [*_MONTHS, *(["Year"] if (cells["column"] == "Year").any() else [])]
+    columns = [*MONTHS, *(["Year"] if (cells["column"] == "Year").any() else [])]
     made = pane(
         look, height=60 + 30 * len(years), title=title, tools="save", min_width=560,
         x_range=models.FactorRange(*columns), y_range=models.FactorRange(*reversed(years)), x_axis_location="above",
@@ -132,5 +133,5 @@ def _column_name(column: object) -> str:
     if isinstance(column, str) and column.lower() in _TOTALS:
         return "Year"
     if isinstance(column, (int, np.integer)) and 1 <= column <= 12:
-        return _MONTHS[int(column) - 1]
+        return MONTHS[int(column) - 1]
     raise DataError(f"The calendar's column {column!r} is neither a month (1 to 12) nor 'total'.")

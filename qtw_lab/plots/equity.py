@@ -12,6 +12,7 @@ from qtw_lab.core.extras import need
 from qtw_lab.plots.sessions import shown_time
 from qtw_lab.plots.tables import milliseconds, moments, number_format, numbers
 from qtw_lab.plots.theme import Figure, Theme, dress, pane, plain, themed
+from qtw_lab.plots.thinning import drawn_places
 
 if TYPE_CHECKING:
     from bokeh.models import ColumnDataSource, LayoutDOM
@@ -39,7 +40,8 @@ def equity(
     Returns
     -------
     bokeh.models.LayoutDOM
-        Two linked panes. Drawdown is a fraction at or below zero: equity over its running maximum, less one.
+        Two linked panes. Drawdown is a fraction at or below zero: equity over its running maximum, less one. Of a
+        curve of more than 5,000 points those are drawn that show at full width, every high and low among them.
 
     Raises
     ------
@@ -71,7 +73,10 @@ def equity(
         columns["benchmark"] = _rebased(benchmark, index, values)
         if log and np.nanmin(columns["benchmark"]) <= 0:
             raise DataError("A logarithmic scale cannot show a benchmark at or below zero; draw it with log=False.")
-    source = need("bokeh.models", "dashboards").ColumnDataSource(columns)
+    kept = drawn_places([values for name, values in columns.items() if name != "time"])
+    source = need("bokeh.models", "dashboards").ColumnDataSource(
+        {name: values[kept] for name, values in columns.items()}
+    )
     top = _growth(source, look, title, log=log, label=str(curve.name or "strategy"), against=benchmark)
     bottom = _drawdown(source, top, look)
     _follow(top, bottom, source, index, look)
@@ -125,6 +130,9 @@ def _growth(
         name="equity",
     )
     made.yaxis.formatter = models.NumeralTickFormatter(format=_money(source.data["equity"]))
+    if log:
+        # a span of less than a decade has no power of ten inside, so ticks at 1, 2 and 5 are asked for
+        made.yaxis.ticker = models.LogTicker(mantissas=[1, 2, 5], desired_num_ticks=8)
     return made
 
 

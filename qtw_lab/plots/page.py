@@ -30,7 +30,7 @@ button:hover{border-color:var(--muted)}
 figure{margin:0;overflow-x:auto}
 figure img{display:none}
 .note{color:var(--muted);font-size:.92rem;margin-top:8px}
-.scroll{overflow-x:auto;max-width:100%}
+.scroll{overflow-x:auto;max-width:100%;position:relative}
 .scroll:focus-visible{outline-offset:-2px}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--muted);padding:0 0 6px}
@@ -39,21 +39,43 @@ thead th,thead td{border-bottom-color:var(--edge);color:var(--muted);font-weight
 tbody th{font-weight:500}
 td.number,th.number{text-align:right;white-space:nowrap}
 tbody td,tbody th{white-space:nowrap}
+tbody td.sentence{white-space:normal;min-width:16rem}
 tbody td.definition{color:var(--muted);white-space:normal;min-width:11rem}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 main li{overflow-wrap:anywhere}
+a{color:inherit;text-decoration:underline dotted var(--muted);text-underline-offset:3px}
+a:hover{text-decoration-style:solid}
+nav ol{display:flex;flex-wrap:wrap;gap:4px 18px;margin:10px 0 0;padding:0;list-style:none;font-size:.92rem}
+h2,.definitions div{scroll-margin-top:12px}
+section>*+figure,section>*+.scroll,section>*+.banner{margin-top:14px}
+.banner{border:1px solid var(--edge);border-left-width:8px;border-radius:6px;padding:12px 18px}
+.banner.good{border-left-color:var(--gain)}.banner.warn{border-left-color:var(--loss)}
+.banner.bad{border-left-color:var(--mark)}
+.good .sign{color:var(--gain)}.warn .sign{color:var(--loss)}.bad .sign{color:var(--mark)}
+.verdict{font-size:1.3rem;font-weight:700;line-height:1.3;margin:0;max-width:none}
+.sign{margin-right:.5em}
+.banner ol{margin:8px 0 0;padding-left:22px}
+td.best{font-weight:700}
+table.beside thead th{white-space:normal;max-width:13rem;vertical-align:bottom;overflow-wrap:break-word}
+.definitions dl{margin:0;columns:2;column-gap:40px}
+.definitions div{break-inside:avoid;margin:0 0 8px;font-size:.92rem}
+.definitions dt{font-weight:600}
+.definitions dd{margin:0;color:var(--muted);overflow-wrap:anywhere}
+.definitions div:target{outline:2px solid var(--accent);outline-offset:4px;border-radius:2px}
 @media (max-width:600px){table.facts thead{display:none}
   table.facts tr{display:grid;grid-template-columns:1fr auto;border-bottom:1px solid var(--grid)}
   table.facts tr>*{border:0;white-space:normal}table.facts td.definition{grid-column:1/-1;padding-top:0}
+  .definitions dl{columns:1}
   main{padding:12px 12px 32px}h1{font-size:1.35rem}.lead dl{gap:6px 22px}
   section{margin-top:26px}}
 @media print{
   @page{margin:14mm}
   body{font-size:11pt}
   main{max-width:none;padding:0}
-  button{display:none}
+  button,nav{display:none}
+  a{text-decoration:none}
   h1,h2{break-after:avoid}
-  figure,tr,.lead{break-inside:avoid}
+  figure,tr,.lead,.banner{break-inside:avoid}
   figure,.scroll{overflow:visible}
   figure.still .chart{display:none}
   figure.still img{display:block;width:100%;height:auto}
@@ -170,7 +192,7 @@ def script() -> str:
 
 def _variables(name: str) -> str:
     theme = THEMES[name]
-    roles = ("paper", "ink", "muted", "grid", "edge", "gain", "loss")
+    roles = ("paper", "ink", "muted", "grid", "edge", "gain", "loss", "mark")
     pairs = [f"--{role}:{getattr(theme, role)}" for role in roles]
     icons = f"--bokeh-icon-color:{theme.muted};--bokeh-base-font:{FONTS}"
     return ";".join([*pairs, f"--accent:{theme.series[0]}", f"--fonts:{FONTS}", icons])

@@ -47,10 +47,11 @@ def best_row(scores: FloatArray) -> int | None:
     return int(np.where(usable, means, -np.inf).argmax())
 
 
-def lead(trials: int, counted: str, terms: Terms, bars: Bars) -> tuple[Fact, ...]:
+def lead(trials: int, counted: str, terms: Terms, bars: Bars, deflated: Fact | None = None) -> tuple[Fact, ...]:
     """What every report states first."""
     return (
         Fact("trials", trials, "count", "Configurations tried", counted),
+        *(() if deflated is None else (deflated,)),
         Fact("costs", terms.costs.describe(), "text", "Costs"),
         Fact("execution", terms.execution, "text", "Execution"),
         Fact("data_fingerprint", bars.fingerprint[:16], "text", "Data fingerprint"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +15,20 @@ from qtw_lab.backtest.engine import backtest, check_bars, resolve
 from qtw_lab.backtest.plan import planned
 from qtw_lab.backtest.sweep import check_kind, parse_bytes
 from qtw_lab.backtest.terms import Terms
+from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.ledger import Account, Costs, Entry, Sizing, Stops
 from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, best_row, lead
+from qtw_lab.research.studies import Entered, entered, grid_of, study
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.splits import CombinatorialPurgedCV
 from qtw_lab.strategies import Strategy
 
 FloatArray = npt.NDArray[np.float64]
 Strategies = Strategy | type[Strategy] | str
+
+#: What the ledger calls such a study.
+KIND: Final = "combinatorial"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,6 +46,8 @@ class CombinatorialResult:
         and ``out_of_sample`` (of the test bars).
     trials : int
         How many combinations were backtested.
+    entered : Entered
+        What the ledger knows of such studies on these bars.
     """
 
     strategy: Strategy
@@ -50,17 +57,27 @@ class CombinatorialResult:
     paths: pd.DataFrame = field(repr=False)
     choices: pd.DataFrame = field(repr=False)
     trials: int
+    entered: Entered = field(default_factory=Entered, repr=False)
 
     @cached_property
     def sharpes(self) -> pd.Series:
         """Sharpe ratio a year of each path; NaN for one that never traded."""
         return pd.Series(p.sharpe_ratio(self.paths, self.bars.periods_per_year), name="sharpe")
 
+    @property
+    def middle(self) -> pd.Series:
+        """Returns of the path whose Sharpe ratio is the (lower) median; of the first if none is defined."""
+        ranked = self.sharpes.sort_values().dropna()
+        return self.paths[ranked.index[(len(ranked) - 1) // 2] if len(ranked) else self.paths.columns[0]]
+
     def facts(self) -> Facts:
         """The spread of the paths' Sharpe ratios; the number of trials comes first."""
         found = self.sharpes.dropna()
         low, middle, high = (float(found.quantile(q)) if len(found) else float("nan") for q in (0.05, 0.5, 0.95))
-        stated = lead(self.trials, "combinations, each backtested once on all bars", self.terms, self.bars)
+        stated = lead(
+            self.trials, "combinations, each backtested once on all bars", self.terms, self.bars,
+            self.entered.deflated(self.middle),
+        )  # fmt: skip
         figures = (
             Fact("splits", len(self.choices), "count", "Splits"),
             Fact("paths", self.paths.shape[1], "count", "Paths", "joined histories; they share bars and fits"),
@@ -71,6 +88,7 @@ class CombinatorialResult:
         )
         notes = (
             ONE_TRIAL,
+            *self.entered.remarks,
             "fits also saw bars after their test: the paths show how sure a choice is, not what could have been earned",
             *(("no costs: real trading is dearer",) if self.terms.costs.free else ()), *self.bars.notes,
         )  # fmt: skip
@@ -98,6 +116,7 @@ def combinatorial(  # noqa: PLR0913  (the arguments of a backtest, and how to cu
     entry: Entry | None = None,
     participation: float = 0.0,
     memory_limit: str | int = "1GB",
+    ledger: TrialLedger | None = None,
 ) -> CombinatorialResult:
     """The spread of a strategy's Sharpe ratio over the joined histories of combinatorial purged cross-validation.
 
@@ -116,6 +135,8 @@ def combinatorial(  # noqa: PLR0913  (the arguments of a backtest, and how to cu
         of a hundredth.
     memory_limit : str or int
         Most memory for the returns of all combinations, such as "256MB", or bytes.
+    ledger : TrialLedger, optional
+        As in `walk_forward`.
 
     Returns
     -------
@@ -168,9 +189,13 @@ def combinatorial(  # noqa: PLR0913  (the arguments of a backtest, and how to cu
         ]
     )
     named = pd.DataFrame(paths, index=bars.index[start:], columns=pd.RangeIndex(cuts.n_paths, name="path"))
-    return CombinatorialResult(
+    found = CombinatorialResult(
         strategy=chosen, bars=bars, terms=terms, metric=metric, paths=named, choices=choices, trials=len(plan)
     )
+    said = {"grid": {name: list(map(repr, values)) for name, values in zip(plan.names, plan.values, strict=True)}}
+    whole = study(bars, KIND, chosen.name, {**said, "metric": metric, "cuts": repr(cuts)}, found.middle, terms)
+    known = entered(bars, KIND, [whole], [grid_of(plan, bars, terms, "combinatorial_grid")], ledger)
+    return replace(found, entered=known)
 
 
 def _recombined(

@@ -153,10 +153,7 @@ class WeightList(Strategy):
     @property
     def parameters(self) -> dict[str, Any]:
         """How many bars the weights are for, and a digest of them: other weights are another configuration."""
-        spelled = hashlib.sha256("\0".join(map(str, self.given.columns)).encode())
-        spelled.update(self._times.tobytes())
-        spelled.update((self.given.to_numpy() + 0.0).astype("<f8").tobytes())
-        return {"bars": len(self.given), "digest": spelled.hexdigest()[:16]}
+        return {"bars": len(self.given), "digest": digest_of(self.given)}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, WeightList) and self.parameters == other.parameters
@@ -186,13 +183,25 @@ class WeightList(Strategy):
 
     @property
     def _times(self) -> Any:
-        index = self.given.index
-        assert isinstance(index, pd.DatetimeIndex)  # noqa: S101  (told in __init__; for the type checker)
-        return index.tz_convert("UTC").as_unit("ns").asi8
+        return _nanoseconds(self.given)
 
     def __repr__(self) -> str:
         bars, symbols = self.given.shape
         return f"WeightList({bars} bar{'s' if bars != 1 else ''}, {symbols} symbol{'s' if symbols != 1 else ''})"
+
+
+def digest_of(table: pd.DataFrame) -> str:
+    """Sixteen characters that stand for a table by time (UTC) and symbol: other values, times or names give others."""
+    spelled = hashlib.sha256("\0".join(map(str, table.columns)).encode())
+    spelled.update(_nanoseconds(table).tobytes())
+    spelled.update((table.to_numpy() + 0.0).astype("<f8").tobytes())
+    return spelled.hexdigest()[:16]
+
+
+def _nanoseconds(table: pd.DataFrame) -> Any:
+    index = table.index
+    assert isinstance(index, pd.DatetimeIndex)  # noqa: S101  (every caller has made sure; for the type checker)
+    return index.tz_convert("UTC").as_unit("ns").asi8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,6 +15,7 @@ from qtw_lab.core.facts import Unit
 from qtw_lab.research.choosing import lead
 from qtw_lab.research.factor_portfolio import LongShort
 from qtw_lab.research.factor_scores import SPREAD, monotonicity
+from qtw_lab.research.studies import Entered
 
 #: Fewer names a bar than this make a quantile a matter of a few companies.
 _MANY: Final = 50
@@ -58,6 +59,8 @@ class Findings:
         The engine's account, before and after costs.
     unlabelled : float
         Share of factor values without a return at the longest horizon, of those that could have one.
+    entered : Entered
+        What the ledger knows of such studies on these bars.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Findings:
     turnover: pd.DataFrame = field(repr=False)
     portfolio: LongShort = field(repr=False)
     unlabelled: float
+    entered: Entered = field(default_factory=Entered, repr=False)
 
     @property
     def trials(self) -> int:
@@ -93,12 +97,12 @@ class Findings:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before believing the figures."""
         names = float(self.ic["names"].mean())
-        notes = [*self.portfolio.net.notes]
+        notes = [*self.entered.remarks, *self.portfolio.net.notes]
         looked = f"{len(self.horizons)} horizon{'s' if len(self.horizons) != 1 else ''}"
         notes.append(
             f"{self.trials} question{'s' if self.trials != 1 else ''} asked ({self.tried} factor"
-            f"{'s' if self.tried != 1 else ''} at {looked}): some look good by luck; factors, transforms and settings "
-            "tried elsewhere are not in this count"
+            f"{'s' if self.tried != 1 else ''} at {looked}): some look good by luck; what was only looked at is not in "
+            "this count"
         )
         if names < _MANY:
             notes.append(
@@ -125,7 +129,13 @@ class Findings:
         span = self.bars.index[known.to_numpy()]
         period = f"{span[0]:%Y-%m-%d} to {span[-1]:%Y-%m-%d}" if len(span) else "none"
         stated = (
-            *lead(self.trials, "factors looked at times horizons", net.terms, self.bars),
+            *lead(
+                self.trials,
+                "factors looked at times horizons",
+                net.terms,
+                self.bars,
+                self.entered.deflated(net.returns),
+            ),
             Fact("entry", _ENTRY_WORDS[self.entry], "text", "Forward returns from"),
             Fact("period", period, "text", "Bars with a coefficient"),
             Fact("names", float(ic["names"].mean()), "count", "Names a bar, mean"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 import pandas as pd
 
+from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, DataError, lookup
 from qtw_lab.core.files import write_text
 from qtw_lab.ledger import Costs
@@ -26,7 +27,14 @@ from qtw_lab.research.factor_measures import (
 )
 from qtw_lab.research.factor_neutral import Exposures, Groups, neutralised
 from qtw_lab.research.factor_page import page, picture
-from qtw_lab.research.factor_portfolio import WEIGHTINGS, LongShort, WeightList, long_short, long_short_weights
+from qtw_lab.research.factor_portfolio import (
+    WEIGHTINGS,
+    LongShort,
+    WeightList,
+    digest_of,
+    long_short,
+    long_short_weights,
+)
 from qtw_lab.research.factor_result import Findings
 from qtw_lab.research.factor_scores import (
     ENTRIES,
@@ -48,6 +56,7 @@ from qtw_lab.research.factor_sections import (
     winsorised,
     z_scores,
 )
+from qtw_lab.research.studies import entered, study
 from qtw_lab.stats.columns import whole
 
 if TYPE_CHECKING:
@@ -64,6 +73,8 @@ __all__ = [
 #: A table (T, N), a name of `FACTORS`, or what makes a table from bars.
 Factor: TypeAlias = pd.DataFrame | str | Callable[[Bars], pd.DataFrame]
 
+#: What the ledger calls such a study.
+KIND: Final = "factor"
 #: Horizons at which the decay of a factor is looked at, in bars.
 DECAY: Final = (1, 2, 3, 5, 10, 21, 42, 63)
 
@@ -111,8 +122,9 @@ def factor_study(  # noqa: PLR0913  (the public interface; all but two are keywo
     costs: Costs | None = None,
     cash: float = 100_000.0,
     fewest: int = FEWEST,
-    tried: int = 1,
+    tried: int | None = None,
     name: str | None = None,
+    ledger: TrialLedger | None = None,
 ) -> FactorStudy:
     """A factor from end to end: information coefficients, quantiles, turnover, and a portfolio with costs.
 
@@ -145,10 +157,13 @@ def factor_study(  # noqa: PLR0913  (the public interface; all but two are keywo
         Starting cash in account currency.
     fewest : int
         Bars with fewer names say nothing.
-    tried : int
-        How many factors you have looked at on these bars, this one included: p-values are multiplied by it.
+    tried : int, optional
+        How many factors were looked at on these bars, this one included: p-values are multiplied by it. By default what
+        the ledger counts; every other factor, transform or setting is one more.
     name : str, optional
         What people call the factor; taken from `factor` if that has a name.
+    ledger : TrialLedger, optional
+        Where the study is counted as tried; by default that of this machine.
 
     Returns
     -------
@@ -174,23 +189,32 @@ def factor_study(  # noqa: PLR0913  (the public interface; all but two are keywo
     """
     looks = _horizons(horizons)
     lookup(entry, ENTRIES, "entry")
-    whole("tried", tried)
+    if tried is not None:
+        whole("tried", tried)
     title, made = _made(factor, bars)
     given, treatment = _treated(on_bars(made, bars), transform, groups, exposures, fewest)
     checked_quantiles(quantiles, given.shape[1])
     labels = {h: forward_returns(bars, h, entry) for h in looks}
     ics, ic = _scored(given, labels, bars, method, fewest)
-    ic["p_counted"] = (ic["p_value"] * tried * len(looks)).clip(upper=1.0)
     per_bar = {h: quantile_returns(given, labels[h], quantiles, fewest) for h in looks}
     every = looks[-1] if rebalance is None else whole("rebalance", rebalance)
+    traded = long_short(given, bars, weighting=weighting, quantiles=quantiles, every=every, costs=costs, cash=cash,
+                        fewest=fewest)  # fmt: skip
+    settings = {
+        "horizons": list(looks), "quantiles": quantiles, "entry": entry, "method": method, "weighting": weighting,
+        "rebalance": every, "fewest": fewest, "values": digest_of(given),
+    }  # fmt: skip
+    asked = study(bars, KIND, f"factor {name or title}", settings, traded.net.returns, traded.net.terms)
+    known = entered(bars, KIND, [asked], (), ledger)
+    looked = known.tried.count if tried is None else tried
+    ic["p_counted"] = (ic["p_value"] * looked * len(looks)).clip(upper=1.0)
     return FactorStudy(
         name=name or title, factor=given, bars=bars, horizons=looks, quantiles=quantiles, entry=entry, method=method,
-        rebalance=every, tried=tried, treatment=treatment, coefficients=ics.rename_axis(columns="horizon"), ic=ic,
+        rebalance=every, tried=looked, treatment=treatment, coefficients=ics.rename_axis(columns="horizon"), ic=ic,
         quantile_returns=pd.concat(per_bar, axis=1, names=["horizon", "quantile"]),
         quantile_summary=pd.concat({h: quantile_summary(per_bar[h], h) for h in looks}, names=["horizon", "quantile"]),
         turnover=turnover(given, looks, quantiles, fewest), unlabelled=_unlabelled(given, labels[looks[-1]]),
-        portfolio=long_short(given, bars, weighting=weighting, quantiles=quantiles, every=every, costs=costs, cash=cash,
-                             fewest=fewest),
+        portfolio=traded, entered=known,
     )  # fmt: skip
 
 

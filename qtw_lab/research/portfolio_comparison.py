@@ -18,7 +18,8 @@ from qtw_lab.core.facts import Unit
 from qtw_lab.research.allocation import Allocator
 from qtw_lab.research.choosing import CRITERIA, lead
 from qtw_lab.research.rebalancing import BENCHMARK
-from qtw_lab.research.walkforward import _from_cash as returns_from_cash
+from qtw_lab.research.studies import Entered
+from qtw_lab.research.walkforward import returns_from_cash
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.bootstrap import bootstrap_interval, optimal_block_length
 from qtw_lab.stats.significance import reality_check, spa_test
@@ -100,6 +101,8 @@ class PortfolioComparison:
         Of the intervals.
     reps, seed : int
         Resamples of intervals and tests, and what their random numbers start from.
+    entered : Entered
+        What the ledger knows of such studies on these bars.
     """
 
     bars: Bars = field(repr=False)
@@ -111,6 +114,7 @@ class PortfolioComparison:
     confidence: float = 0.95
     reps: int = 1000
     seed: int = 0
+    entered: Entered = field(default_factory=Entered, repr=False)
 
     def __getitem__(self, label: str) -> Portfolio:
         return self.portfolios[label]
@@ -219,7 +223,7 @@ class PortfolioComparison:
         """What a reader must know before believing the figures."""
         common = dict.fromkeys(note for made in self.portfolios.values() for note in made.result.notes)
         own = [f"{label}: {note}" for label, made in self.portfolios.items() for note in made.notes]
-        return (MORE_TRIALS, *common, *own)
+        return (MORE_TRIALS, *self.entered.remarks, *common, *own)
 
     def facts(self) -> Facts:
         """The comparison with equal weight, then each allocator; how many were compared comes first."""
@@ -237,7 +241,13 @@ class PortfolioComparison:
         index, best = self.returns.index, self.best
         row = self.table.to_dict("index")[best]
         stated = (
-            *lead(self.trials, "allocators compared on these bars, equal weight included", self.terms, self.bars),
+            *lead(
+                self.trials,
+                "allocators compared on these bars, equal weight included",
+                self.terms,
+                self.bars,
+                self.entered.deflated(self.portfolios[best].returns),
+            ),
             Fact("symbols", ", ".join(self.bars.symbols), "text", "Symbols"),
             Fact("period", f"{index[0]:%Y-%m-%d} to {index[-1]:%Y-%m-%d}", "text", "Out-of-sample period"),
             Fact("window", f"{self.train} bars, {'growing' if self.anchored else 'rolling'}", "text", "Fitted on"),

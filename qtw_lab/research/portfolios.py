@@ -17,17 +17,21 @@ from qtw_lab.backtest.engine import check_bars, run_kernel
 from qtw_lab.backtest.market import Market
 from qtw_lab.backtest.result import Result
 from qtw_lab.backtest.terms import Terms
+from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, DataError
 from qtw_lab.ledger import Account, Costs, Sizing
 from qtw_lab.research.allocation import Allocator
 from qtw_lab.research.portfolio_comparison import Portfolio, PortfolioComparison
 from qtw_lab.research.rebalancing import BENCHMARK, Allocation, Fit, laid_out
-from qtw_lab.research.walkforward import _from as case_from
+from qtw_lab.research.studies import entered, study
+from qtw_lab.research.walkforward import case_from
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.columns import number, whole
 
 FloatArray = npt.NDArray[np.float64]
 
+#: What the ledger calls such a study.
+KIND: Final = "portfolio"
 #: Fewest bars traded of which anything can be said: a block length needs as many.
 _LEAST_TRADED: Final = 11
 
@@ -48,6 +52,7 @@ def portfolio_walk_forward(  # noqa: PLR0913  (the terms of a backtest, where to
     confidence: float = 0.95,
     reps: int = 1000,
     seed: int = 0,
+    ledger: TrialLedger | None = None,
 ) -> PortfolioComparison:
     """The histories of several ways to divide money, each fitted on the past and traded on what came after.
 
@@ -74,6 +79,8 @@ def portfolio_walk_forward(  # noqa: PLR0913  (the terms of a backtest, where to
         Of the intervals of the difference to equal weight, strictly between 0 and 1.
     reps, seed : int
         Resamples of intervals and tests, and what their random numbers start from.
+    ledger : TrialLedger, optional
+        Where each allocator is counted as tried; by default that of this machine.
 
     Returns
     -------
@@ -123,9 +130,13 @@ def portfolio_walk_forward(  # noqa: PLR0913  (the terms of a backtest, where to
         result = replace(run_kernel(case_from(case, first)), again=run_kernel, referee=check)
         _refuse_idle(rule, result)
         portfolios[rule.label] = _portfolio(rule, result, [fit for fit in made if fit.bar >= first], bars)
+    trials = [
+        study(bars, KIND, made.result.strategy.name, made.result.strategy.parameters, made.returns, terms)
+        for made in portfolios.values()
+    ]
     return PortfolioComparison(
         bars=bars, terms=terms, train=train, rebalance=rebalance, anchored=anchored, portfolios=portfolios,
-        confidence=confidence, reps=reps, seed=seed,
+        confidence=confidence, reps=reps, seed=seed, entered=entered(bars, KIND, trials, (), ledger),
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
@@ -110,6 +110,12 @@ class Movers:
     universe: int
     definitions: pd.Series = field(repr=False)
     notes: tuple[str, ...] = ()
+
+    @property
+    def lists(self) -> dict[str, pd.DataFrame]:
+        """Every list by its name."""
+        names = [entry.name for entry in fields(self) if isinstance(getattr(self, entry.name), pd.DataFrame)]
+        return {name: getattr(self, name) for name in names}
 
     def facts(self) -> Facts:
         """The first symbol of every list with its figure."""

@@ -123,7 +123,7 @@ def validate(
         raise DataError(f"level={level!r} must lie between 0 and 0.5, such as 0.05.")
     size, rows = whole("reps", reps, 100), whole("most", most, 2)
     if isinstance(subject, Result):
-        judged = subject if ledger is None else replace(subject, ledger=ledger)
+        judged = (subject if ledger is None else replace(subject, ledger=ledger)).verify()
         returns = judged.returns.to_frame()
         evidence = Evidence(result=judged, returns=returns, level=level, reps=size, seed=whole("seed", seed, 0))
         lead = judged.facts().facts
@@ -149,7 +149,7 @@ _LEAD: Final = 8
 def _of_sweep(sweep: Sweep, row: Any, most: int, **options: Any) -> Evidence:
     """The evidence on one row of a sweep beside the others."""
     chosen = sweep.best().index[0] if row is None else row
-    result = sweep.result(chosen)
+    result = sweep.result(chosen).verify()
     rows = _rows(sweep, most, options["seed"])
     found = sweep.returns_of(rows).reindex(result.bars.index).fillna(0.0)  # no bar, no position, no return
     others = found.loc[:, np.ptp(found.to_numpy(), axis=0) > 0]

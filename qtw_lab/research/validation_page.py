@@ -61,21 +61,21 @@ def _equity(report: Judgement, theme: str) -> Any:
 
 
 def _details(check: Check, report: Judgement, theme: str) -> list[Section]:
-    """The figures and the table behind an answer."""
+    """The figures, the drawing and the table behind an answer, if there are any."""
     from qtw_lab.plots import Section
 
-    sections = []
+    bodies: list[Any] = []
     if check.facts:
-        sections.append(Section(check.title, Facts(check.title, check.facts), check.reason))
-    if check.name == "plateau" and (drawn := _map(report, theme)) is not None:
-        sections.append(Section("Map of the sweep", drawn, "Trust a plateau of good cells more than a single peak."))
-    elif check.name in ("cost_stress", "delay") and check.table is not None:
-        sections.append(Section(f"{check.title}: growth a year", _curve(check.table, theme), check.note))
+        bodies.append(Facts(check.title, check.facts))
+    drawn = _map(report, theme) if check.name == "plateau" else None
+    if check.name in ("cost_stress", "delay") and check.table is not None:
+        drawn = _curve(check.table, theme)
+    if drawn is not None:
+        bodies.append(drawn)
     if check.table is not None:
-        table = shown(check.table)
-        heading = f"{check.title}: in numbers" if check.facts else check.title
-        sections.append(Section(heading, table, check.note))
-    return sections
+        bodies.append(shown(check.table))
+    note = " ".join(part for part in (check.reason, check.note) if part)
+    return [Section(check.title, bodies, note)] if bodies else []
 
 
 def _curve(table: pd.DataFrame, theme: str) -> Any:

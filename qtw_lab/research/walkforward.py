@@ -20,10 +20,12 @@ from qtw_lab.backtest.plan import planned
 from qtw_lab.backtest.result import LABELS, Result
 from qtw_lab.backtest.sweep import Sweep, check_kind, sweep
 from qtw_lab.backtest.terms import Terms
+from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, DataError, Fact, Facts, lookup
 from qtw_lab.core.facts import Unit
 from qtw_lab.ledger import Account, Costs, Entry, Sizing, Stops
 from qtw_lab.research.choosing import CRITERIA, ONE_TRIAL, best_row, lead
+from qtw_lab.research.studies import Entered, entered, grid_of, study
 from qtw_lab.stats import performance as p
 from qtw_lab.stats.splits import WalkForward
 from qtw_lab.strategies import Strategy
@@ -31,6 +33,9 @@ from qtw_lab.strategies import Strategy
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.intp]
 Strategies = Strategy | type[Strategy] | str
+
+#: What the ledger calls such a study.
+KIND: Final = "walk_forward"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,6 +61,8 @@ class WalkForwardResult:
         decision falls.
     grid : mapping of str to tuple
         The values each parameter was chosen from.
+    entered : Entered
+        What the ledger knows of walk-forwards on these bars.
     """
 
     strategy: Strategy
@@ -65,6 +72,7 @@ class WalkForwardResult:
     windows: pd.DataFrame = field(repr=False)
     result: Result = field(repr=False)
     grid: Mapping[str, tuple[Any, ...]]
+    entered: Entered = field(default_factory=Entered, repr=False)
 
     @property
     def trials(self) -> int:
@@ -79,7 +87,7 @@ class WalkForwardResult:
     @cached_property
     def returns(self) -> pd.Series:
         """Simple return of each test bar; the first is measured from the starting cash."""
-        return _from_cash(self.result)
+        return returns_from_cash(self.result)
 
     @cached_property
     def efficiency(self) -> float:
@@ -116,7 +124,7 @@ class WalkForwardResult:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before believing the figures."""
-        return (ONE_TRIAL, *self.result.notes)
+        return (ONE_TRIAL, *self.entered.remarks, *self.result.notes)
 
     @cached_property
     def stats(self) -> pd.Series:
@@ -127,7 +135,13 @@ class WalkForwardResult:
         """The out-of-sample figures and how they were come by; the number of trials comes first."""
         span = f"{self.returns.index[0]:%Y-%m-%d} to {self.returns.index[-1]:%Y-%m-%d}"
         stated = (
-            *lead(self.trials, "training backtests, all windows together", self.terms, self.bars),
+            *lead(
+                self.trials,
+                "training backtests, all windows together",
+                self.terms,
+                self.bars,
+                self.entered.deflated(self.returns),
+            ),
             Fact("metric", self.metric, "text", "Chosen by"),
             Fact("symbols", ", ".join(self.bars.symbols), "text", "Symbols"),
             Fact("period", span, "text", "Out-of-sample period"),
@@ -186,6 +200,7 @@ def walk_forward(  # noqa: PLR0913  (the arguments of a sweep, and where to cut)
     participation: float = 0.0,
     memory_limit: str | int = "1GB",
     workers: int = 2,
+    ledger: TrialLedger | None = None,
 ) -> WalkForwardResult:
     """The out-of-sample history of a strategy whose parameters are chosen anew before each test window.
 
@@ -216,6 +231,8 @@ def walk_forward(  # noqa: PLR0913  (the arguments of a sweep, and where to cut)
         combinations undefined for a symbol that others trade are out.
     memory_limit, workers
         As in `sweep`.
+    ledger : TrialLedger, optional
+        Where the grid and the walk-forward are counted as tried; by default that of this machine.
 
     Returns
     -------
@@ -264,9 +281,13 @@ def walk_forward(  # noqa: PLR0913  (the arguments of a sweep, and where to cut)
         fits.append(_fit(tried, metric))
     result = _traded(bars, terms, [fit.strategy for fit in fits], [tested for _, tested in cuts])
     table = _table(bars, cuts, fits, metric, result, plan.names)
+    said = {"grid": {name: list(map(repr, values)) for name, values in listed.items()}, "metric": metric}
+    whole = study(bars, KIND, chosen.name, {**said, "cuts": repr(cuts)}, returns_from_cash(result), terms)
+    known = entered(bars, KIND, [whole], [grid_of(plan, bars, terms, "walk_forward_grid")], ledger)
     return WalkForwardResult(
-        strategy=chosen, bars=bars, terms=terms, metric=metric, windows=table, result=result, grid=listed
-    )
+        strategy=chosen, bars=bars, terms=terms, metric=metric, windows=table, result=result, grid=listed,
+        entered=known,
+    )  # fmt: skip
 
 
 _UNITS: Final[Mapping[str, Unit]] = {
@@ -347,7 +368,7 @@ def _traded(bars: Bars, terms: Terms, chosen: Sequence[Strategy], tests: Sequenc
         if before is None or strategy.parameters != before.parameters:
             _take_over(decisions[start - 1 : last], case.decisions, start - 1, case.bars)
         before = strategy
-    result = run_kernel(_from(replace(case, decisions=decisions), first))
+    result = run_kernel(case_from(replace(case, decisions=decisions), first))
     return replace(result, again=run_kernel, referee=check)
 
 
@@ -362,7 +383,7 @@ def _take_over(block: FloatArray, decided: FloatArray, start: int, bars: Bars) -
             block[row, column] = known[-1] if len(known) else 0.0
 
 
-def _from(case: Case, first: int) -> Case:
+def case_from(case: Case, first: int) -> Case:
     """The case from its bar `first` on; what the market's arrays know of the bars before stays in them."""
     arrays = {name: array[first:] if array.size else array for name, array in case.market._asdict().items()}
     arrays["seconds"] = arrays["seconds"].copy()
@@ -373,7 +394,7 @@ def _from(case: Case, first: int) -> Case:
     return replace(case, bars=tail, seen=tail, decisions=decisions, market=Market(**arrays))
 
 
-def _from_cash(result: Result) -> pd.Series:
+def returns_from_cash(result: Result) -> pd.Series:
     """Returns without the first bar, whose own (the price of trades at its close) is counted with the next."""
     returns = result.returns.iloc[1:].copy()
     returns.iloc[0] = (1.0 + result.returns.iloc[0]) * (1.0 + returns.iloc[0]) - 1.0
@@ -385,7 +406,7 @@ def _table(
     names: Sequence[str],
 ) -> pd.DataFrame:  # fmt: skip
     """The windows, as `WalkForwardResult` describes them."""
-    returns, origin, rows = _from_cash(result).to_numpy(), cuts[0][1][0], []
+    returns, origin, rows = returns_from_cash(result).to_numpy(), cuts[0][1][0], []
     for ((train, stop), (start, end)), fit in zip(cuts, fits, strict=True):
         outside = CRITERIA[metric](returns[start - origin : end - origin], bars.periods_per_year)
         rows.append(

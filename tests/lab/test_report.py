@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 import qtw_lab as qtw
-from qtw_lab.core import Facts, SetupError
-from qtw_lab.lab import Lab
+from qtw_lab.core import DataError, Fact, Facts, SetupError
+from qtw_lab.lab import Lab, Report
+from qtw_lab.lab.report import report
 from qtw_lab.runs import DataUse
 from qtw_lab.strategies.order_list import OrderList
 
@@ -189,7 +190,7 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_half(page, tmp_path):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from qtw_lab.core import Facts, SetupError
+from qtw_lab.core import DataError, Fact, Facts, SetupError
 from qtw_lab.lab import Report
 
 folder = Path(sys.argv[1])
@@ -262,3 +263,27 @@ def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(lab, resu
     text = Outline(lab.report(unasked).html).text
     assert "Second engine agrees with the reference engine on the only fill" in text
     assert text.index("Second engine") < text.index("Sharpe ratio")
+
+
+def test_still_pages_are_written(page, tmp_path):
+    assert page.pdf(tmp_path / "new" / "a.pdf").read_bytes().startswith(b"%PDF-")
+    assert page.png(tmp_path / "a.png", theme="dark").read_bytes().startswith(b"\x89PNG")
+    assert {file.name for file in tmp_path.iterdir()} == {"new", "a.png"}
+
+
+def test_a_report_of_words_has_no_still_pages(tmp_path):
+    with pytest.raises(DataError, match=r"no still pages; make one of a result with lab\.report"):
+        Report("<p>old</p>", Facts("old"), ()).pdf(tmp_path / "a.pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_still_page_that_cannot_be_written_leaves_nothing(page, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SetupError, match=r"Cannot write a\.png"):
+        page.png(tmp_path / "file" / "a.png")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_figure_of_the_lead_may_not_be_told_twice(result):
+    with pytest.raises(DataError, match="name trials twice"):
+        report(result, None, None, 1, lead=[Fact("trials", 5, "count")])

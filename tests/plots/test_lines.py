@@ -60,3 +60,28 @@ def test_odd_distributions_are_counted_whole(values: list[float]) -> None:
 def test_too_few_returns_are_refused() -> None:
     with pytest.raises(DataError, match="at least two returns; there are 1"):
         histogram(pd.Series([0.1, np.nan]))
+
+
+def test_a_long_table_is_thinned_and_keeps_every_extreme() -> None:
+    values = np.zeros(30_000)
+    values[[1_234, 20_001]] = 7.0, -7.0
+    layout = lines(pd.DataFrame({"a": values}, index=pd.date_range("2000-01-01", periods=30_000, freq="h")))
+    drawn = layout.select_one({"name": "a"}).data_source.data["value"]
+    assert len(drawn) < 6_000
+    assert (drawn.max(), drawn.min()) == (7.0, -7.0)
+
+
+def test_a_logarithmic_scale_refuses_what_it_cannot_show() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 0.0, 4.0]}, index=DAYS)
+    with pytest.raises(DataError, match="cannot show 0; draw the lines with log=False"):
+        lines(frame, log=True)
+    assert lines(frame + 1, log=True, percent=True, zero=True, above=True).legend[0].visible is False
+
+
+def test_marks_stand_beside_mean_and_median_and_zeros_can_be_left_out() -> None:
+    returns = pd.Series([0.0, 0.0, 0.0, -0.02, 0.01, 0.03])
+    layout = histogram(returns, marks={"VaR": -0.02, "none": np.nan}, zeros=False)
+    assert bins(layout)["count"].sum() == 3
+    labels = [item.label.value for item in layout.legend[0].items]
+    assert labels == ["mean 0.33%", "median 0.00%", "VaR -2.00%", "3 zeros not drawn"]
+    assert bins(histogram(returns * 0, zeros=False))["count"].sum() == 6  # nothing else to draw
