@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtw_lab.core import Bars
@@ -17,7 +17,7 @@ def settings_of(result: Result) -> dict[str, Any]:
     """Strategy, data and terms of a result in plain values, for the record of a run."""
     t = result.terms
     return {
-        "strategy": result.strategy.name, "parameters": _json_ready(result.strategy.parameters),
+        "strategy": result.strategy.name, "parameters": remaking.plain(result.strategy.parameters),
         "symbols": list(result.bars.symbols), "costs": t.costs.describe(), "sizing": repr(t.sizing),
         "execution": t.execution, "cash": float(t.cash), "stops": repr(t.stops), "leverage": float(t.leverage),
         "account": repr(t.account), "entry": repr(t.entry), "participation": float(t.participation),
@@ -29,13 +29,17 @@ def settings_of(result: Result) -> dict[str, Any]:
 
 def settings_of_sweep(sweep: Sweep) -> dict[str, Any]:
     """What was swept over which values, in plain values, for the record of a run."""
-    made = remaking.recipe(sweep.strategy, sweep.bars, sweep.terms)
-    kept = {"metrics": list(map(str, sweep.table.columns)), "by": sweep.by, "plan": remaking.listed(sweep.plan)}
+    sampled = {"verify": sweep.sampling.verify, "seed": sweep.sampling.seed}
+    kept = {
+        "metrics": list(map(str, sweep.table.columns)), "by": sweep.by, "top": sweep.top, "planned": sweep.planned,
+        "sampling": remaking.plain(sampled), "remarks": list(sweep.remarks), "means": remaking.means(sweep.table),
+        "plan": remaking.listed(sweep.plan, sweep.spans),
+    }  # fmt: skip
     return {
         "strategy": sweep.strategy.name, "symbols": list(sweep.bars.symbols), "rows": sweep.trials,
         "costs": sweep.terms.costs.describe(), "execution": sweep.terms.execution,
         "grid": {name: _span(values) for name, values in zip(sweep.plan.names, sweep.plan.values, strict=True)},
-        "recipe": made | {"parameters": _json_ready(made["parameters"])} | kept,
+        "recipe": remaking.recipe(sweep.strategy, sweep.bars, sweep.terms) | kept,
     }  # fmt: skip
 
 
@@ -53,13 +57,8 @@ def _recipe(result: Result) -> dict[str, Any]:
         *(["corporate actions"] if result.case.market.split.size else []),
         *(["average prices of its own"] if result.terms.execution == "next_vwap" else []),
     ]
-    return made | {"parameters": _json_ready(made["parameters"]), "more": " and ".join(more)}
+    return made | {"more": " and ".join(more)}
 
 
 def _span(values: Sequence[Any]) -> str:
     return f"{values[0]!r} to {values[-1]!r}, {len(values)} values" if len(values) > 1 else repr(values[0])
-
-
-def _json_ready(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    plain = (int, float, str, bool, list, dict, type(None))
-    return {name: value if isinstance(value, plain) else repr(value) for name, value in parameters.items()}

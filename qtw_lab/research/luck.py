@@ -110,7 +110,7 @@ def _contest(evidence: Evidence, returns: pd.DataFrame, name: str, title: str, w
         reason = f"There is nothing to judge: {_NEVER}." if not evidence.moves else "It is the market itself."
         return Check(name=name, title=title, passed=False, reason=reason)
     plain = moving.set_axis(range(moving.shape[1]), axis=1)
-    spa = g.spa_test(plain.to_numpy(), reps=evidence.reps, seed=evidence.seed)
+    spa = g.spa_test(plain.to_numpy(), reps=evidence.reps, seed=evidence.seed, of=0)
     own = moving.iloc[:, 0]
     passed = bool(spa.consistent <= evidence.level and own.mean() > 0)
     share = float(own.mean()) * evidence.result.bars.periods_per_year

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray, number, whole
+from qtw_lab.stats.columns import FloatArray, number, numeric, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def capacity_estimate(
     Raises
     ------
     DataError
-        If the tables differ in shape or labels, an amount is negative, infinite or (traded) missing, or a number is out
-        of its range.
+        If the tables differ in shape or labels, a label comes twice, an amount is negative, infinite or (traded)
+        missing, or a number is out of its range.
 
     Examples
     --------
@@ -176,13 +176,15 @@ def impact_cost(
     found = amounts > 0.0
     measured = found & ~np.isnan(usual) & ~np.isnan(moves)
     spent, daily, spread = amounts[measured], usual[measured], moves[measured]
-    rows = []
+    if isinstance(sizes, str) or not isinstance(sizes, Iterable):
+        raise DataError(f"sizes={sizes!r} must be amounts of capital, such as [1e6, 1e7].")
+    rows, sizes = [], list(sizes)
     for size in sizes:
         grown = spent * (_positive("sizes", size) / base)
         share = law * spread * np.sqrt(grown / np.where(daily > 0.0, daily, 1.0))
         cost = float((grown * np.minimum(np.where(daily > 0.0, share, 1.0), 1.0)).sum()) if grown.size else np.nan
         rows.append((cost, cost / grown.sum() * 1e4 if grown.size else np.nan, cost / size))
-    table = pd.DataFrame(rows, columns=["cost", "cost_bps", "cost_of_aum"], index=pd.Index(list(sizes), name="aum"))
+    table = pd.DataFrame(rows, columns=["cost", "cost_bps", "cost_of_aum"], index=pd.Index(sizes, name="aum"))
     table["unmeasured"] = int(found.sum() - measured.sum())
     return table
 
@@ -200,9 +202,11 @@ def _tables(traded: npt.ArrayLike, volume: npt.ArrayLike, window: int) -> tuple[
 
 
 def _amounts(name: str, given: npt.ArrayLike, *, gaps: bool) -> FloatArray:
-    array = np.asarray(given)
-    if array.dtype.kind not in "iuf" or array.ndim != 2 or not array.size:
+    array = numeric(given, name)
+    if array.ndim != 2 or not array.size:
         raise DataError(f"{name} must be numbers, (bars, symbols), not {array.dtype} of shape {array.shape}.")
+    if isinstance(given, pd.DataFrame) and not (given.index.is_unique and given.columns.is_unique):
+        raise DataError(f"{name} must have every bar and every symbol once.")
     values = array.astype(np.float64)
     wrong = np.isinf(values) | (values < 0.0) | (np.isnan(values) & (not gaps))
     if wrong.any():

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, ratio
-from qtw_lab.stats.growth import geometric_rate
+from qtw_lab.stats.growth import geometric_rate, wealth
 from qtw_lab.stats.relative import beta
 
 
@@ -127,8 +127,8 @@ def _capture(values: FloatArray, market: FloatArray, chosen: npt.NDArray[np.bool
     """Geometric mean of the chosen bars over that of the market, down the columns; NaN without such bars."""
     bars = chosen.sum(axis=0)
     count = np.where(bars > 0, bars, np.nan)
-    own = geometric_rate(np.prod(np.where(chosen, 1.0 + values, 1.0), axis=0), count)
-    return ratio(own, geometric_rate(np.prod(np.where(chosen, 1.0 + market, 1.0), axis=0), count))
+    own = geometric_rate(wealth(np.where(chosen, values, 0.0)), count)
+    return ratio(own, geometric_rate(wealth(np.where(chosen, market, 0.0)), count))
 
 
 def _beta_of(given: Columns, market: FloatArray, chosen: npt.NDArray[np.bool_]) -> FloatArray:

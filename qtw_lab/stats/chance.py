@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.bootstrap import IntArray, optimal_block_length
-from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation, whole
+from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation, generator, whole
+from qtw_lab.stats.resampling import IntArray, optimal_block_length
 
 Shuffle = Literal["rotate", "blocks"]
 
@@ -101,7 +101,7 @@ def permutation_test(
     """
     earned, held = _earning(returns, positions)
     copies = whole("reps", reps)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     if method == "rotate":
         if block is not None:
             raise DataError("block is for method='blocks'; a rotation has none.")
@@ -149,7 +149,7 @@ def random_entry_test(asset_returns: Returns, positions: Returns, reps: int = 10
     spare = _spare(trades, len(held))
     if not spare and len(set(zip(trades.lengths.tolist(), trades.long.tolist(), strict=True))) == 1:
         raise DataError("These trades fill all bars and are alike: there is no other time to enter them.")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     distribution = np.empty(copies)
     for k in range(copies):
         from_bar, to_bar = _placed(trades, spare, rng)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -19,6 +20,9 @@ Figure: TypeAlias = Any
 
 #: Numbers that differ by less than this share of the largest differ by rounding alone: they are equal.
 _ROUNDING = 1e-14
+
+#: Whole numbers from here on have no float.
+_LARGEST = 1 << 1023
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,7 @@ class Columns:
                 )
             span = infer_timeframe(self.index) if len(self.index) > 1 else Timeframe(1, "D")
             return span.periods_per_year("XNYS")
-        fits = isinstance(periods_per_year, (int, float, np.number)) and not isinstance(periods_per_year, bool)
-        if not fits or not np.isfinite(periods_per_year) or periods_per_year <= 0:
+        if not _is_number(periods_per_year) or not 0.0 < periods_per_year < np.inf:
             raise DataError(f"periods_per_year={periods_per_year!r} must be a positive, finite number of bars a year.")
         return float(periods_per_year)
 
@@ -94,15 +97,16 @@ def columns(returns: Returns, name: str = "returns") -> Columns:
     Raises
     ------
     DataError
-        If they are empty, not numeric, neither 1-D nor 2-D, or somewhere NaN or infinite; the message says where.
+        If they are empty, not numeric, neither 1-D nor 2-D, or somewhere NaN or infinite (the message says where); if
+        two columns have one label, or times do not increase.
 
     Examples
     --------
     >>> columns([0.01, -0.02]).values.shape
     (2, 1)
     """
-    array = np.asarray(returns)
-    if array.dtype.kind not in "iuf" or array.ndim not in (1, 2):
+    array = numeric(returns, name)
+    if array.ndim not in (1, 2):
         raise DataError(
             f"{name} must be numbers, (bars,) or (bars, columns), not {array.dtype} of shape {array.shape}."
         )
@@ -110,6 +114,7 @@ def columns(returns: Returns, name: str = "returns") -> Columns:
         raise DataError(f"{name} are empty (shape {array.shape}); give at least one bar.")
     index = returns.index if isinstance(returns, (pd.Series, pd.DataFrame)) else None
     names = returns.columns if isinstance(returns, pd.DataFrame) else None
+    _refuse_labels(name, index, names)
     values = array.astype(np.float64, copy=False)
     table = values[:, None] if values.ndim == 1 else values
     if not np.isfinite(table).all():
@@ -123,32 +128,96 @@ def columns(returns: Returns, name: str = "returns") -> Columns:
     return Columns(table, index, names, values.ndim == 1)
 
 
-def beside(returns: Columns, benchmark: Returns) -> FloatArray:
-    """The benchmark's returns as (T, 1) or (T, K), on the bars of `returns`.
+def numeric(given: Any, name: str) -> npt.NDArray[Any]:
+    """What was given as an array of real numbers, of any shape and still with NaN and infinities.
+
+    Parameters
+    ----------
+    given : array_like, Series or DataFrame
+        Numbers.
+    name : str
+        What messages call them.
 
     Raises
     ------
     DataError
-        If it is not as long, has other times or another number of columns.
+        If they are no real numbers (text, objects, truth values, complex numbers), rows differ in length, or some are
+        masked.
+
+    Examples
+    --------
+    >>> numeric([1, 2], "returns").dtype.kind
+    'i'
     """
-    other = columns(benchmark, "benchmark")
+    if isinstance(given, np.ma.MaskedArray) and np.ma.is_masked(given):
+        raise DataError(f"{name} have masked entries, which are no numbers; fill them or cut them off first.")
+    try:
+        array = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{name} must be numbers in rows of one length, which NumPy finds they are not: {error}"
+        ) from error
+    if array.dtype.kind not in "iuf":
+        raise DataError(f"{name} must be numbers, not {array.dtype} of shape {array.shape}.")
+    return array
+
+
+def _refuse_labels(name: str, index: pd.Index | None, names: pd.Index | None) -> None:
+    """An error for labels that would give an answer to another question than the one asked."""
+    if names is not None and not names.is_unique:
+        twice = names[names.duplicated()][0]
+        raise DataError(f"The column {twice!r} comes twice in {name}; give every column a name of its own.")
+    if isinstance(index, pd.DatetimeIndex) and not index.is_monotonic_increasing:
+        place = int(np.argmax(~(index[1:] >= index[:-1])))
+        raise DataError(
+            f"The times of {name} do not increase ({index[place + 1]} comes after {index[place]}); sort them with "
+            "sort_index()."
+        )
+
+
+def beside(returns: Columns, benchmark: Returns, names: tuple[str, str] = ("returns", "benchmark")) -> FloatArray:
+    """The benchmark's returns as (T, 1) or (T, K), on the bars of `returns`.
+
+    Parameters
+    ----------
+    returns : Columns
+        What it stands beside.
+    benchmark : array_like, Series or DataFrame
+        Numbers of each bar, (T,) or (T, K).
+    names : tuple of str
+        What messages call the two.
+
+    Raises
+    ------
+    DataError
+        If it is not as long, or has other times, other column labels or another number of columns.
+    """
+    one, two = names
+    other = columns(benchmark, two)
     if other.values.shape[0] != returns.values.shape[0] or other.values.shape[1] not in (1, returns.values.shape[1]):
         raise DataError(
-            f"returns {returns.values.shape} and benchmark {other.values.shape} do not fit: give the same bars, and "
-            "one benchmark column or one for each."
+            f"{one} {returns.values.shape} and {two} {other.values.shape} do not fit: give the same bars, and "
+            f"one {two} column or one for each."
         )
     if returns.index is not None and other.index is not None and not returns.index.equals(other.index):
-        raise DataError("returns and benchmark have different times; align them first, such as with benchmark.reindex.")
+        raise DataError(f"{one} and {two} have different times; align them first, such as with {two}.reindex.")
+    one_each = other.values.shape[1] > 1
+    if one_each and returns.names is not None and other.names is not None and not returns.names.equals(other.names):
+        raise DataError(f"{one} and {two} have different columns; align them first, such as with reindex_like.")
     return other.values
 
 
 def deviation(values: FloatArray) -> FloatArray:
-    """Sample standard deviation (ddof 1) down the columns; exactly 0 for equal numbers, NaN for a single one."""
+    """Sample standard deviation (ddof 1) down the columns; exactly 0 for equal numbers.
+
+    NaN for a single number, and for a column with a NaN or an infinity.
+    """
     if values.shape[0] < 2:
         return np.full(values.shape[1], np.nan)
     high, low = values.max(axis=0), values.min(axis=0)
-    equal = high - low <= _ROUNDING * np.maximum(np.abs(high), np.abs(low))
-    return np.where(equal, 0.0, values.std(axis=0, ddof=1))
+    with np.errstate(invalid="ignore"):  # of infinities
+        equal = high - low <= _ROUNDING * np.maximum(np.abs(high), np.abs(low))
+        return np.where(equal & np.isfinite(high), 0.0, values.std(axis=0, ddof=1))
 
 
 def whole(name: str, value: int, least: int = 1) -> int:
@@ -164,6 +233,20 @@ def whole(name: str, value: int, least: int = 1) -> int:
     return int(value)
 
 
+def choice(name: str, value: str, known: Iterable[str]) -> str:
+    """`value`, which is one of the names known.
+
+    Raises
+    ------
+    DataError
+        If it is not.
+    """
+    names = list(known)
+    if not isinstance(value, str) or value not in names:
+        raise DataError(f"{name}={value!r} is unknown; choose one of {', '.join(names)}.")
+    return value
+
+
 def number(name: str, value: float) -> float:
     """`value` as a float.
 
@@ -172,12 +255,31 @@ def number(name: str, value: float) -> float:
     DataError
         If it is not a finite number.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not np.isfinite(value):
+    if not _is_number(value) or not -np.inf < value < np.inf:
         raise DataError(f"{name}={value!r} must be a finite number.")
     return float(value)
 
 
+def generator(seed: int) -> np.random.Generator:
+    """Random numbers that start from `seed`.
+
+    Raises
+    ------
+    DataError
+        If the seed is not a whole number of at least 0.
+    """
+    return np.random.default_rng(whole("seed", seed, 0))
+
+
 def ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> FloatArray:
-    """``above / below``; NaN where `below` is zero."""
+    """``above / below``; NaN where `below` is zero, either is NaN, or both are infinite."""
     divisor = np.asarray(below, dtype=np.float64)
-    return np.asarray(np.asarray(above) / np.where(divisor == 0.0, np.nan, divisor), dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.asarray(above) / np.where(divisor == 0.0, np.nan, divisor), dtype=np.float64)
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is one real number that fits a float, maybe NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return False
+    return not isinstance(value, int) or abs(value) < _LARGEST

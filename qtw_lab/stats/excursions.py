@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray
+from qtw_lab.stats.columns import FloatArray, numeric
 
 _NEEDED: Final = ("symbol", "side", "entry_time", "exit_time", "entry_price", "exit_price")
 
@@ -119,21 +119,37 @@ def _places(index: pd.Index, times: pd.Series, name: str) -> npt.NDArray[np.intp
 def _check(trades: pd.DataFrame, high: pd.DataFrame, low: pd.DataFrame, fills: str) -> None:
     if not isinstance(fills, str) or fills not in _HELD:
         raise DataError(f"fills={fills!r} is unknown; it can be {', '.join(_HELD)}.")
+    for name, table in (("trades", trades), ("high", high), ("low", low)):
+        if not isinstance(table, pd.DataFrame):
+            raise DataError(f"{name} must be a DataFrame, not {type(table).__name__}.")
+        if not table.columns.is_unique:
+            raise DataError(f"{name} has the column {table.columns[table.columns.duplicated()][0]!r} twice.")
     if missing := [name for name in _NEEDED if name not in trades.columns]:
         raise DataError(f"The trade table has no column {missing[0]}; it needs {', '.join(_NEEDED)}.")
     if not high.index.equals(low.index) or not high.columns.equals(low.columns):
         raise DataError("high and low must have the same bars and symbols.")
-    if not high.index.is_unique or not high.columns.is_unique:
+    if not high.index.is_unique:
         raise DataError("high and low must have every bar and every symbol once.")
+    _check_trades(trades, high)
+    _check_prices(_prices(trades[["entry_price", "exit_price"]]), _prices(high), _prices(low))
+
+
+def _check_trades(trades: pd.DataFrame, high: pd.DataFrame) -> None:
     if wrong := sorted(set(map(str, trades["side"])) - {"long", "short"}):
         raise DataError(f"side {wrong[0]!r} is unknown; it can be long or short.")
     if absent := sorted(set(map(str, trades["symbol"])) - set(map(str, high.columns))):
         raise DataError(f"The price tables have no symbol {absent[0]}; they have {', '.join(map(str, high.columns))}.")
-    if (trades["exit_time"] < trades["entry_time"]).any():
+    try:
+        early = bool((trades["exit_time"] < trades["entry_time"]).any())
+    except TypeError as error:  # text beside times, or a time zone beside none
+        raise DataError(f"entry_time and exit_time must be times of one kind; pandas finds: {error}") from error
+    if early:
         raise DataError("A trade ends before it begins; exit_time must not lie before entry_time.")
-    _check_prices(
-        trades[["entry_price", "exit_price"]].to_numpy(dtype=float), high.to_numpy(float), low.to_numpy(float)
-    )
+
+
+def _prices(table: pd.DataFrame) -> FloatArray:
+    """The numbers of a table; one without rows may be of any kind."""
+    return np.empty(table.shape) if table.empty else numeric(table, "prices").astype(np.float64)
 
 
 def _check_prices(paid: FloatArray, high: FloatArray, low: FloatArray) -> None:

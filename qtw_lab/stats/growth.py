@@ -29,7 +29,8 @@ def total_return(returns: Returns) -> Figure:
     Raises
     ------
     DataError
-        If the returns are empty, not numeric, or somewhere NaN or infinite.
+        If the returns are empty, not numeric, or somewhere NaN or infinite, or compound to more than a float holds (as
+        those in percent do).
 
     Examples
     --------
@@ -37,7 +38,7 @@ def total_return(returns: Returns) -> Figure:
     -0.01
     """
     given = columns(returns)
-    return given.answer(np.prod(1.0 + given.values, axis=0) - 1.0)
+    return given.answer(wealth(given.values) - 1.0)
 
 
 def cagr(returns: Returns, periods_per_year: float | None = None) -> Figure:
@@ -67,7 +68,7 @@ def cagr(returns: Returns, periods_per_year: float | None = None) -> Figure:
     """
     given = columns(returns)
     years = given.values.shape[0] / given.yearly(periods_per_year)
-    return given.answer(geometric_rate(np.prod(1.0 + given.values, axis=0), years))
+    return given.answer(geometric_rate(wealth(given.values), years))
 
 
 def geometric_rate(wealth: FloatArray, periods: float | FloatArray) -> FloatArray:
@@ -192,7 +193,7 @@ def calmar_ratio(returns: Returns, periods_per_year: float | None = None) -> Fig
     """
     given = columns(returns)
     years = given.values.shape[0] / given.yearly(periods_per_year)
-    growth = geometric_rate(np.prod(1.0 + given.values, axis=0), years)
+    growth = geometric_rate(wealth(given.values), years)
     return given.answer(ratio(growth, -_below(given).min(axis=0)))
 
 
@@ -241,6 +242,7 @@ def monthly_returns(returns: pd.Series) -> pd.DataFrame:
         raise DataError("monthly_returns needs one Series with times (a DatetimeIndex).")
     given = columns(returns)
     growth = pd.Series(1.0 + given.values[:, 0])
+    wealth(given.values)  # refuses what does not fit into a number
     year, month = pd.Series(returns.index.year, name="year"), pd.Series(returns.index.month, name="month")
     table = pd.DataFrame({"growth": growth, "year": year, "month": month}).pivot_table(
         index="year", columns="month", values="growth", aggfunc="prod"
@@ -279,6 +281,7 @@ def yearly_returns(returns: pd.Series | pd.DataFrame) -> Any:
     if not isinstance(returns, (pd.Series, pd.DataFrame)) or not isinstance(returns.index, pd.DatetimeIndex):
         raise DataError("yearly_returns needs a Series or DataFrame with times (a DatetimeIndex).")
     given = columns(returns)
+    wealth(given.values)  # refuses what does not fit into a number
     year = pd.Index(returns.index.year, name="year")
     table = pd.DataFrame(1.0 + given.values, columns=given.names).groupby(year.to_numpy()).prod() - 1.0
     table = table.rename_axis(index="year")
@@ -288,12 +291,47 @@ def yearly_returns(returns: pd.Series | pd.DataFrame) -> Any:
 def _below(given: Columns) -> FloatArray:
     """Drawdown of every bar, (T, K)."""
     path: FloatArray = 1.0 + given.values
-    np.cumprod(path, axis=0, out=path)  # in place throughout: a sweep calls this on thousands of columns
+    with np.errstate(over="ignore", invalid="ignore"):
+        np.cumprod(path, axis=0, out=path)  # in place throughout: a sweep calls this on thousands of columns
+    _refuse_endless(path[-1])  # what is infinite once stays so
     peak = np.maximum.accumulate(path, axis=0)
     np.maximum(peak, 1.0, out=peak)
     path /= peak
     path -= 1.0
     return path
+
+
+def wealth(values: FloatArray) -> FloatArray:
+    """What one unit of capital becomes, (K,).
+
+    Parameters
+    ----------
+    values : ndarray, (T, K)
+        Simple returns of each bar as fractions, finite.
+
+    Raises
+    ------
+    DataError
+        If that is more than a float holds.
+
+    Examples
+    --------
+    >>> wealth(np.array([[0.5], [0.5]]))
+    array([2.25])
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        grown: FloatArray = np.prod(1.0 + values, axis=0)
+    _refuse_endless(grown)
+    return grown
+
+
+def _refuse_endless(wealth: FloatArray) -> None:
+    if not np.isfinite(wealth).all():
+        place = int(np.argmin(np.isfinite(wealth)))
+        raise DataError(
+            f"The returns of column {place} compound to more than a number can hold. Are they percent? Give fractions, "
+            "0.01 for a gain of one percent."
+        )
 
 
 def _days(given: Columns, starts: npt.NDArray[np.intp], ends: npt.NDArray[np.intp]) -> FloatArray:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray, deviation, ratio
+from qtw_lab.stats.columns import FloatArray, deviation, number, numeric, ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +67,12 @@ class Moments:
         DataError
             If the paths are not numbers of shape (K, T) with T at least 1, or `start` is not above 0.
         """
-        paths = np.asarray(equity)
-        if paths.dtype.kind not in "iuf" or paths.ndim != 2 or not paths.shape[1] or not np.isfinite(paths).all():
+        paths = numeric(equity, "Equity paths")
+        if paths.ndim != 2 or not paths.shape[1] or not np.isfinite(paths).all():
             raise DataError(
                 f"Equity paths must be finite numbers of shape (accounts, bars), not {paths.dtype} {paths.shape}."
             )
-        if not 0.0 < start < np.inf:
+        if number("start", start) <= 0.0:
             raise DataError(f"The starting money must be a finite amount above 0, not {start!r}.")
         before = np.column_stack([np.full(len(paths), float(start)), paths[:, :-1]])
         returns = np.where(before > 0.0, paths / np.where(before > 0.0, before, 1.0) - 1.0, 0.0)
@@ -106,13 +106,18 @@ def cagr(moments: Moments, periods_per_year: float) -> FloatArray:
     periods_per_year : float
         Bars a year.
 
+    Raises
+    ------
+    DataError
+        If the bars a year are not a positive, finite number.
+
     Examples
     --------
     >>> cagr(Moments.of([[110.0, 121.0], [50.0, -1.0]], 100.0), 1.0).round(10)
     array([ 0.1, -1. ])
     """
     wealth = moments.last / moments.start
-    years = moments.bars / periods_per_year
+    years = moments.bars / _bars_a_year(periods_per_year)
     return np.asarray(np.where(wealth > 0.0, np.maximum(wealth, 1e-300) ** (1.0 / years), 0.0) - 1.0)
 
 
@@ -126,7 +131,7 @@ def volatility(moments: Moments, periods_per_year: float) -> FloatArray:
     >>> volatility(Moments.of([[101.0, 104.03]], 100.0), 252.0).round(4)
     array([0.2245])
     """
-    return _deviation(moments) * math.sqrt(periods_per_year)
+    return _deviation(moments) * math.sqrt(_bars_a_year(periods_per_year))
 
 
 def sharpe_ratio(moments: Moments, periods_per_year: float) -> FloatArray:
@@ -140,7 +145,7 @@ def sharpe_ratio(moments: Moments, periods_per_year: float) -> FloatArray:
     >>> sharpe_ratio(Moments.of([[101.0, 104.03], [100.0, 100.0]], 100.0), 252.0).round(4)
     array([22.4499,     nan])
     """
-    return ratio(moments.gains / moments.bars, _deviation(moments)) * math.sqrt(periods_per_year)
+    return ratio(moments.gains / moments.bars, _deviation(moments)) * math.sqrt(_bars_a_year(periods_per_year))
 
 
 def sortino_ratio(moments: Moments, periods_per_year: float) -> FloatArray:
@@ -154,7 +159,7 @@ def sortino_ratio(moments: Moments, periods_per_year: float) -> FloatArray:
     array([2.])
     """
     short = np.sqrt(moments.shortfalls / moments.bars)
-    return ratio(moments.gains / moments.bars, short) * math.sqrt(periods_per_year)
+    return ratio(moments.gains / moments.bars, short) * math.sqrt(_bars_a_year(periods_per_year))
 
 
 def max_drawdown(moments: Moments) -> FloatArray:
@@ -190,6 +195,12 @@ def mean_equity(moments: Moments) -> FloatArray:
     array([104.5])
     """
     return moments.equity / moments.bars
+
+
+def _bars_a_year(periods_per_year: float) -> float:
+    if number("periods_per_year", periods_per_year) <= 0.0:
+        raise DataError(f"periods_per_year={periods_per_year!r} must be a positive, finite number of bars a year.")
+    return float(periods_per_year)
 
 
 def _deviation(moments: Moments) -> FloatArray:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import Columns, FloatArray, Returns, columns, deviation, number
+from qtw_lab.stats.columns import Columns, FloatArray, Returns, choice, columns, deviation, number, numeric
 from qtw_lab.stats.ratios import sharpe_ratio
 
 IntArray = npt.NDArray[np.intp]
@@ -72,9 +72,7 @@ def effective_number_of_trials(returns_matrix: Returns, method: str = "clusters"
     >>> effective_number_of_trials(np.column_stack([r, r, r]))  # two trials, each counted three times
     2.0
     """
-    if method not in _COUNTS:
-        raise DataError(f"method={method!r} is unknown; choose one of {', '.join(_COUNTS)}.")
-    return _COUNTS[method](_correlation(_trials(returns_matrix)))
+    return _COUNTS[choice("method", method, _COUNTS)](_correlation(_trials(returns_matrix)))
 
 
 def trial_clusters(returns_matrix: Returns) -> Any:
@@ -164,16 +162,15 @@ def false_discoveries(
     >>> found.adjusted.round(3).tolist(), found.rejected.tolist()
     ([0.03, 0.03, 0.5], [True, True, False])
     """
-    values = np.asarray(p_values)
-    if values.dtype.kind not in "iuf" or values.ndim != 1 or not values.size:
+    values = numeric(p_values, "p_values")
+    if values.ndim != 1 or not values.size:
         raise DataError(f"p_values must be numbers, (K,), not {values.dtype} of shape {values.shape}.")
     wrong = np.flatnonzero(~((values >= 0.0) & (values <= 1.0)))
     if wrong.size:
         raise DataError(f"p_values have {values[wrong[0]]} at place {wrong[0]}; each must lie between 0 and 1.")
     if not 0.0 < number("level", level) < 1.0:
         raise DataError(f"level={level!r} must lie strictly between 0 and 1, such as 0.05.")
-    if method not in _ADJUSTMENTS:
-        raise DataError(f"method={method!r} is unknown; choose one of {', '.join(_ADJUSTMENTS)}.")
+    choice("method", method, _ADJUSTMENTS)
     order = np.argsort(values, kind="stable")
     adjusted = np.empty(len(values))
     adjusted[order] = np.minimum(_ADJUSTMENTS[method](values[order].astype(np.float64)), 1.0)
@@ -189,8 +186,6 @@ def _trials(returns: Returns) -> Columns:
     bars, trials = given.values.shape
     if bars < 3 or trials < 2:
         raise DataError(f"returns_matrix {given.values.shape} needs at least 3 bars and 2 trials, (bars, trials).")
-    if given.names is not None and not given.names.is_unique:
-        raise DataError(f"returns_matrix has two columns named {given.names[given.names.duplicated()][0]!s}.")
     still = np.flatnonzero(deviation(given.values) == 0.0)
     if still.size:
         name = still[0] if given.names is None else given.names[still[0]]

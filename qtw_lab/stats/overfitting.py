@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import Columns, FloatArray, Returns, columns, deviation
+from qtw_lab.stats.columns import Columns, FloatArray, Returns, choice, columns, deviation
 
 #: Figures of one chunk of splits, halves times strategies: 4 MB an array, of which a handful are alive at a time.
 _CHUNK = 500_000
@@ -245,15 +245,12 @@ def _checked(returns: Returns, partitions: int, statistic: str) -> Columns:
             "returns_matrix has one strategy; there is nothing to choose from. Give (bars, strategies), a column for "
             "every configuration tried."
         )
-    if given.names is not None and not given.names.is_unique:
-        raise DataError(f"returns_matrix has two columns named {given.names[given.names.duplicated()][0]!s}.")
     whole = isinstance(partitions, (int, np.integer)) and not isinstance(partitions, bool)
     if not whole or partitions % 2 or not 2 <= partitions <= 20:
         raise DataError(f"n_partitions={partitions!r} must be an even whole number from 2 to 20.")
     if bars < 2 * partitions:
         raise DataError(f"{bars} bars are too few for {partitions} partitions of at least 2; give {2 * partitions}.")
-    if statistic not in _STATISTICS:
-        raise DataError(f"statistic={statistic!r} is unknown; choose one of {', '.join(_STATISTICS)}.")
+    choice("statistic", statistic, _STATISTICS)
     if statistic == "sharpe":
         _refuse_constants(given, partitions)
     return given

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation, number, ratio
+from qtw_lab.stats.columns import FloatArray, Returns, columns, deviation, number, numeric, ratio, whole
 
 _NORMAL: Final = NormalDist()
 
@@ -73,7 +73,7 @@ def tail(values: FloatArray, level: float, method: str) -> Tail:
     Raises
     ------
     DataError
-        If the level is no probability or there is no such method.
+        If the values are not such a table, the level is no probability or there is no such method.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def tail(values: FloatArray, level: float, method: str) -> Tail:
     """
     if not isinstance(method, str) or method not in METHODS:
         raise DataError(f"method={method!r} is unknown; it can be {', '.join(METHODS)}.")
-    return METHODS[method](values, _share(level))
+    return METHODS[method](_table(values), _share(level))
 
 
 def rescaled(values: FloatArray, decay: float = DECAY) -> FloatArray:
@@ -104,7 +104,7 @@ def rescaled(values: FloatArray, decay: float = DECAY) -> FloatArray:
     Raises
     ------
     DataError
-        If the decay is not strictly between 0 and 1.
+        If the values are not such a table, or the decay is not strictly between 0 and 1.
 
     Examples
     --------
@@ -113,6 +113,7 @@ def rescaled(values: FloatArray, decay: float = DECAY) -> FloatArray:
     array([ 0.01, -0.01])
     """
     weight = _share(decay, "decay")
+    values = _table(values)
     if values.shape[0] <= _START:
         return np.full((1, values.shape[1]), np.nan)
     squares = np.vstack([np.mean(values[:_START] ** 2, axis=0), values[_START:] ** 2])
@@ -133,32 +134,47 @@ def standard_moment(values: FloatArray, order: int) -> FloatArray:
     order : int
         3 for the skewness, 4 for the kurtosis (3 for a normal distribution).
 
+    Raises
+    ------
+    DataError
+        If the values are not such a table, or the order is no whole number.
+
     Examples
     --------
     >>> standard_moment(np.array([[-1.0], [1.0]]), 4)
     array([1.])
     """
+    power, values = whole("order", order), _table(values)
     away = values - values.mean(axis=0)
     spread = np.where(deviation(values) > 0.0, np.sqrt(np.mean(away**2, axis=0)), np.nan)
-    return np.asarray(np.mean((away / spread) ** order, axis=0), dtype=np.float64)
+    return np.asarray(np.mean((away / spread) ** power, axis=0), dtype=np.float64)
 
 
 def quantile(values: FloatArray, share: float) -> FloatArray:
     """Empirical quantile down the columns, (K,), interpolated linearly (Hyndman and Fan, 1996, type 7).
 
+    NaN for a column that has one.
+
     Parameters
     ----------
     values : ndarray, (T, K)
-        Numbers.
+        Numbers, finite or NaN.
     share : float
-        Between 0 and 1.
+        From 0 to 1.
+
+    Raises
+    ------
+    DataError
+        If there are no numbers, or the share is not from 0 to 1.
 
     Examples
     --------
     >>> quantile(np.array([[1.0], [2.0]]), 0.25)
     array([1.25])
     """
-    return np.asarray(np.quantile(values, share, axis=0), dtype=np.float64)
+    if not 0.0 <= number("share", share) <= 1.0:
+        raise DataError(f"share={share!r} must lie from 0 to 1, such as 0.05.")
+    return np.asarray(np.quantile(_table(values, gaps=True), share, axis=0), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +266,14 @@ def var_coverage_test(returns: Returns, forecasts: Returns, level: float = 0.95)
         both=frequency + independence,
         both_p=math.exp(-(frequency + independence) / 2.0),  # and with two
     )
+
+
+def _table(values: FloatArray, *, gaps: bool = False) -> FloatArray:
+    """The numbers if they are (T, K) and finite, or NaN where gaps may be; else an error."""
+    table = numeric(values, "values")
+    if table.ndim != 2 or not table.size or not (np.isfinite(table) | (np.isnan(table) & gaps)).all():
+        raise DataError(f"values must be finite numbers (bars, columns), not {table.dtype} of shape {table.shape}.")
+    return np.asarray(table, dtype=np.float64)
 
 
 def _historical(values: FloatArray, level: float) -> Tail:

@@ -6,14 +6,7 @@ resampling repeatable.
 
 from __future__ import annotations
 
-from qtw_lab.stats.bootstrap import (
-    BlockLength,
-    Interval,
-    bootstrap_interval,
-    circular_bootstrap_indices,
-    optimal_block_length,
-    stationary_bootstrap_indices,
-)
+from qtw_lab.stats.bootstrap import Interval, bootstrap_interval
 from qtw_lab.stats.chance import ChanceTest, permutation_test, random_entry_test
 from qtw_lab.stats.multiplicity import (
     FalseDiscoveries,
@@ -23,16 +16,19 @@ from qtw_lab.stats.multiplicity import (
     trial_sharpe_std,
 )
 from qtw_lab.stats.overfitting import BacktestOverfitting, probability_of_backtest_overfitting
+from qtw_lab.stats.resampling import (
+    BlockLength,
+    circular_bootstrap_indices,
+    optimal_block_length,
+    stationary_bootstrap_indices,
+)
+from qtw_lab.stats.sharpe_errors import SharpeInterval, lo_annualisation_factor, sharpe_interval, sharpe_standard_error
 from qtw_lab.stats.sharpes import (
-    SharpeInterval,
     TrackRecord,
     deflated_sharpe_ratio,
     expected_maximum_sharpe,
-    lo_annualisation_factor,
     minimum_track_record_length,
     probabilistic_sharpe_ratio,
-    sharpe_interval,
-    sharpe_standard_error,
 )
 from qtw_lab.stats.snooping import RealityCheck, Stepwise, SuperiorAbility, reality_check, spa_test, step_m
 

@@ -7,26 +7,15 @@ in the table only: those that were tried and thrown away before belong in it too
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.bootstrap import (
-    IntArray,
-    block_within,
-    optimal_block_length,
-    resample_counts,
-    stationary_bootstrap_indices,
-)
-from qtw_lab.stats.columns import Columns, Figure, FloatArray, Returns, beside, columns, deviation, number, ratio, whole
-
-#: Cells of one block of resampled means, some ten megabytes.
-_CELLS = 1 << 20
-#: Returns that differ by less were computed from the same prices in another order.
-_ROUNDING = 1e-13
+from qtw_lab.stats.columns import Figure, Returns, number
+from qtw_lab.stats.contests import as_good_among_the_rest, contest_of, p_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,58 +96,6 @@ class Stepwise:
     block: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Contest:
-    """Differences to the benchmark (T, N), and the resamples to judge them by."""
-
-    given: Columns
-    apart: FloatArray
-    resamples: Iterable[IntArray]
-    reps: int
-    block: float
-
-    def label(self, place: int) -> Hashable:
-        return place if self.given.names is None else self.given.names[place]
-
-    def scale(self, *, studentize: bool) -> FloatArray:
-        """What makes a mean a statistic (N,): the root of T, over the deviation if studentised.
-
-        A strategy that is the benchmark has no deviation and statistic 0.
-        """
-        root = np.sqrt(len(self.apart))
-        if not studentize:
-            return np.full(self.apart.shape[1], root)
-        return np.asarray(np.nan_to_num(ratio(root, np.sqrt(self.variance()))))
-
-    def variance(self) -> FloatArray:
-        """Variance (N,) that the root of T times the mean of a stationary resample has; exactly 0 if none.
-
-        Politis and Romano (1994), lemma 1: autocovariances around the circle, weighted by (1 - lag / T) (1 - 1 / block)
-        to the lag; summed over frequencies, where that is one product.
-        """
-        size = len(self.apart)
-        lag = np.arange(size)
-        kernel = (1.0 - lag / size) * (1.0 - 1.0 / self.block) ** lag
-        weight = 2.0 * np.fft.rfft(kernel).real - 1.0
-        weight[1 : (size + 1) // 2] *= 2.0  # a frequency and its mirror image
-        weight[0] = 0.0  # the mean does not count
-        parts = [
-            weight @ np.abs(np.fft.rfft(self.apart[:, part], axis=0)) ** 2
-            for part in _parts(self.apart.shape[1], max(1, _CELLS // size))
-        ]
-        return np.where((self.apart == 0.0).all(axis=0), 0.0, np.concatenate(parts) / size**2)
-
-    def counts(self) -> Iterator[FloatArray]:
-        """For portions of resamples, the weight of each bar (R, T)."""
-        for indices in self.resamples:
-            yield resample_counts(indices) / len(self.apart)
-
-    def means(self, counts: FloatArray, order: IntArray) -> Iterator[tuple[slice, FloatArray]]:
-        """Means (R, n) in these resamples of portions of the columns in `order`."""
-        for part in _parts(len(order), max(1, _CELLS // max(counts.shape))):
-            yield part, counts @ self.apart[:, order[part]]
-
-
 def reality_check(
     returns_matrix: Returns,
     benchmark: Returns | None = None,
@@ -210,11 +147,11 @@ def reality_check(
     >>> found.best, found.p_value < 0.05
     (4, True)
     """
-    contest = _contest(returns_matrix, benchmark, reps, block, seed, indices)
+    contest = contest_of(returns_matrix, benchmark, reps, block, seed, indices)
     scale, mean = contest.scale(studentize=False), contest.apart.mean(axis=0)
     place = int(np.argmax(mean))
     statistic = float(scale[0] * mean[place])
-    [p_value] = _p_values(contest, scale, mean[None, :], statistic)
+    [p_value] = p_values(contest, scale, mean[None, :], statistic)
     return RealityCheck(p_value, statistic, contest.label(place), contest.reps, contest.block)
 
 
@@ -225,6 +162,7 @@ def spa_test(
     block: float | None = None,
     seed: int = 0,
     studentize: bool = True,
+    of: Hashable = None,
     indices: npt.ArrayLike | None = None,
 ) -> SuperiorAbility:
     """Three p-values of the best strategy's studentised mean return, with all the others counted as tries.
@@ -240,6 +178,10 @@ def spa_test(
         As for `reality_check`; with `indices`, give the `block` they were drawn with.
     studentize : bool
         Whether differences count in their standard errors, or as they are.
+
+    of : Hashable, optional
+        A column (its label, or its number from 0) that was chosen for another reason than this statistic: the p-values
+        are then those of finding one as good as it, which no choice makes too small.
 
     Raises
     ------
@@ -260,14 +202,14 @@ def spa_test(
     >>> found.best, found.consistent < 0.05, found.lower <= found.consistent <= found.upper
     (4, True, True)
     """
-    contest = _contest(returns_matrix, benchmark, reps, block, seed, indices)
+    contest = contest_of(returns_matrix, benchmark, reps, block, seed, indices)
     scale, mean = contest.scale(studentize=studentize), contest.apart.mean(axis=0)
     size = len(contest.apart)
-    place = int(np.argmax(scale * mean))
+    place = int(np.argmax(scale * mean)) if of is None else contest.place(of)
     statistic = float((scale * mean)[place])
     hopeless = mean < -np.sqrt(contest.variance() / size * 2.0 * np.log(np.log(size)))
     centres = np.stack([np.maximum(mean, 0.0), np.where(hopeless, 0.0, mean), mean])
-    lower, consistent, upper = _p_values(contest, scale, centres, statistic)
+    lower, consistent, upper = p_values(contest, scale, centres, statistic)
     return SuperiorAbility(lower, consistent, upper, statistic, contest.label(place), contest.reps, contest.block)
 
 
@@ -312,100 +254,14 @@ def step_m(
     level = number("size", size)
     if not 0.0 < level < 1.0:
         raise DataError(f"size={size!r} must lie strictly between 0 and 1, such as 0.05.")
-    contest = _contest(returns_matrix, benchmark, reps, block, seed, indices)
+    contest = contest_of(returns_matrix, benchmark, reps, block, seed, indices)
     if 1.0 / (1.0 + contest.reps) > level:
         raise DataError(f"{contest.reps} resamples cannot show a p-value of {level}; take {int(np.ceil(20 / level))}.")
     mean = contest.apart.mean(axis=0)
     scale = contest.scale(studentize=studentize)
     order = np.argsort(scale * mean, kind="stable")
-    counts = _as_good_among_the_rest(contest, scale, mean, order)
-    p_values = np.empty(len(order))
-    p_values[order[::-1]] = np.maximum.accumulate((1.0 + counts[::-1]) / (1.0 + contest.reps))
-    superior = tuple(contest.label(int(place)) for place in order[::-1] if p_values[place] <= level)
-    return Stepwise(superior, contest.given.answer(p_values), level, contest.reps, contest.block)
-
-
-def _contest(
-    returns_matrix: Returns,
-    benchmark: Returns | None,
-    reps: int,
-    block: float | None,
-    seed: int,
-    indices: npt.ArrayLike | None,
-) -> _Contest:
-    given = columns(returns_matrix, "returns_matrix")
-    apart = given.values if benchmark is None else _difference(given, benchmark)
-    size = len(apart)
-    if size < 3:
-        raise DataError(f"Nothing can be said of strategies from {size} bars: give at least 3, better hundreds.")
-    _refuse_unfit_columns(given, apart)
-    length = _common_block(apart) if block is None else block_within(block, size)
-    if indices is None:
-        rows = whole("reps", reps)
-        return _Contest(given, apart, stationary_bootstrap_indices(size, length, rows, seed), rows, length)
-    drawn = np.asarray(indices)
-    if drawn.ndim != 2 or drawn.shape[1] != size or not len(drawn):
-        raise DataError(f"indices of shape {drawn.shape} do not fit {size} bars: give (resamples, {size}).")
-    portions = [drawn[part] for part in _parts(len(drawn), max(1, _CELLS // size))]
-    return _Contest(given, apart, portions, len(drawn), length)
-
-
-def _difference(given: Columns, benchmark: Returns) -> FloatArray:
-    """Differences to the benchmark, exactly 0 for a column that differs from it by rounding alone."""
-    apart = given.values - beside(given, benchmark)
-    return np.where((np.abs(apart) < _ROUNDING).all(axis=0), 0.0, apart)
-
-
-def _refuse_unfit_columns(given: Columns, apart: FloatArray) -> None:
-    if given.names is not None and not given.names.is_unique:
-        twice = given.names[given.names.duplicated()][0]
-        raise DataError(f"The column {twice!r} comes twice in returns_matrix; give every strategy a name of its own.")
-    steady = (deviation(apart) == 0.0) & (apart != 0.0).any(axis=0)
-    if steady.any():
-        place = int(steady.argmax())
-        name = place if given.names is None else given.names[place]
-        raise DataError(
-            f"Column {name!r} differs from the benchmark by the same {apart[0, place]:g} in every bar: no strategy of "
-            "the market does, so there is nothing to test. Leave it out."
-        )
-
-
-def _common_block(apart: FloatArray) -> float:
-    """One mean block length for all columns; columns that are the benchmark have none."""
-    found = np.asarray(optimal_block_length(apart).stationary)
-    varied = found[~np.isnan(found)]
-    return max(1.0, float(np.median(varied))) if varied.size else 1.0
-
-
-def _p_values(contest: _Contest, scale: FloatArray, centres: FloatArray, statistic: float) -> list[float]:
-    """For each way to centre (C, N): how often the best resampled statistic is at least `statistic`."""
-    every = np.arange(contest.apart.shape[1])
-    count = np.zeros(len(centres))
-    for counts in contest.counts():
-        best = np.full((len(centres), len(counts)), -np.inf)
-        for part, means in contest.means(counts, every):
-            for row, centre in zip(best, centres, strict=True):
-                np.maximum(row, ((means - centre[part]) * scale[part]).max(axis=1), out=row)
-        count += (best >= statistic).sum(axis=1)
-    return [float(p) for p in (1.0 + count) / (1.0 + contest.reps)]
-
-
-def _as_good_among_the_rest(contest: _Contest, scale: FloatArray, mean: FloatArray, order: IntArray) -> FloatArray:
-    """For each column, from worst to best: how often it or a worse one does as well in a resample as it did."""
-    found = np.zeros(len(order))
-    for counts in contest.counts():
-        best = np.full(len(counts), -np.inf)
-        for part, means in contest.means(counts, order):
-            places = order[part]
-            statistics = (means - mean[places]) * scale[places]
-            np.maximum(statistics[:, 0], best, out=statistics[:, 0])
-            np.maximum.accumulate(statistics, axis=1, out=statistics)
-            best = statistics[:, -1]
-            found[part] += (statistics >= (scale * mean)[places]).sum(axis=0)
-    return found
-
-
-def _parts(size: int, most: int) -> Iterator[slice]:
-    """Slices of at most `most` that together are `size`."""
-    for start in range(0, size, most):
-        yield slice(start, min(start + most, size))
+    counts = as_good_among_the_rest(contest, scale, mean, order)
+    adjusted = np.empty(len(order))
+    adjusted[order[::-1]] = np.maximum.accumulate((1.0 + counts[::-1]) / (1.0 + contest.reps))
+    superior = tuple(contest.label(int(place)) for place in order[::-1] if adjusted[place] <= level)
+    return Stepwise(superior, contest.given.answer(adjusted), level, contest.reps, contest.block)

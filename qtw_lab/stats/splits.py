@@ -340,7 +340,7 @@ def _check_horizon(horizon: Any) -> None:
 
 def _check_embargo(embargo: Any) -> None:
     """Refuse what is neither a number of bars nor a fraction."""
-    number = isinstance(embargo, (int, float, np.number)) and not isinstance(embargo, bool)
+    number = isinstance(embargo, (int, float, np.integer, np.floating)) and not isinstance(embargo, bool)
     bars = isinstance(embargo, (int, np.integer))
     if not number or not 0 <= embargo < (math.inf if bars else 1):
         raise DataError(
@@ -357,7 +357,7 @@ def _embargoed(embargo: float, size: int) -> int:
 def _length(X: Any) -> int:  # noqa: N803
     """How many bars X has."""
     shape = getattr(X, "shape", None)
-    if shape is None and not hasattr(X, "__len__"):
+    if shape == () or (shape is None and not hasattr(X, "__len__")):
         raise DataError(f"X must have a number of rows, such as an array or a table of bars, not {type(X).__name__}.")
     size = int(shape[0]) if shape else len(X)
     if size < 1:

@@ -29,12 +29,24 @@ class Period:
         Sessions of the first and the last return that belong to it.
     definition : str
         Why these dates.
+
+    Raises
+    ------
+    DataError
+        If it ends before it begins, or a date is none.
     """
 
     name: str
     first: date
     last: date
     definition: str
+
+    def __post_init__(self) -> None:
+        dates = all(isinstance(day, date) and not pd.isna(day) for day in (self.first, self.last))
+        if not dates or pd.Timestamp(self.first) > pd.Timestamp(self.last):
+            raise DataError(
+                f"The period {self.name!r} from {self.first!r} to {self.last!r} must be two dates in order."
+            )
 
 
 _FALL: Final = "session after the S&P 500's closing high of {} to its closing low of {}"
@@ -96,7 +108,7 @@ def crisis_table(
     Raises
     ------
     DataError
-        If the returns are not one finite Series with sorted times.
+        If the returns are not one finite Series with sorted times, or a period is none.
 
     Examples
     --------
@@ -113,6 +125,8 @@ def crisis_table(
         raise DataError("crisis_table needs returns in the order of time; sort them with sort_index().")
     given = columns(returns)
     yearly = given.yearly(periods_per_year)
+    if not isinstance(periods, Sequence) or not all(isinstance(period, Period) for period in periods):
+        raise DataError("periods must be a sequence of Period, such as CRISES.")
     days = returns.index.tz_localize(None).normalize()
     rows = [_row(given.values[:, 0], days, period, yearly) for period in periods]
     names = ["first", "last", "coverage", "bars", "return", "max_drawdown", "volatility", "definition"]
@@ -294,14 +308,14 @@ def _numbers(name: str, given: pd.Series) -> pd.Series:
     if not isinstance(given, pd.Series):
         raise DataError(f"{name} must be a Series with a label for each number, not {type(given).__name__}.")
     if not given.index.is_unique:
-        raise DataError(f"{name} has {given.index[given.index.duplicated()][0]} twice.")
+        raise DataError(f"{name} has {given.index[given.index.duplicated()][0]} twice; give each label once.")
     return pd.Series(columns(given, name).values[:, 0], index=given.index)
 
 
 def _lookup(index: pd.Index, wanted: pd.Index, name: str) -> npt.NDArray[np.intp]:
     """Places of the labels wanted."""
     if not index.is_unique:
-        raise DataError(f"{name} has {index[index.duplicated()][0]} twice.")
+        raise DataError(f"{name} has {index[index.duplicated()][0]} twice; give each label once.")
     places = index.get_indexer(wanted)
     if (places < 0).any():
         raise DataError(

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import FloatArray
+from qtw_lab.stats.columns import FloatArray, numeric
 
 #: A trade table with a ``pnl`` column (where it has a ``status`` only closed trades count), or the profits themselves.
 Trades = pd.DataFrame | npt.ArrayLike
@@ -207,16 +207,17 @@ def expectancy_r(trades: Trades, risk: npt.ArrayLike) -> float:
     >>> expectancy_r([20.0, -10.0, 5.0], [10.0, 10.0, np.nan])
     0.5
     """
-    given = np.asarray(risk)
-    rows = len(trades) if isinstance(trades, pd.DataFrame) else np.size(np.asarray(trades))
-    if given.ndim != 1 or len(given) != rows or (given.size and given.dtype.kind not in "iuf"):
+    multiples = profits(trades)
+    given = numeric(risk, "risk")
+    rows = len(trades) if isinstance(trades, pd.DataFrame) else len(multiples)
+    if given.ndim != 1 or len(given) != rows:
         raise DataError(f"risk must be {rows} numbers, one a trade, not {given.dtype} of shape {given.shape}.")
     if (given <= 0).any() or np.isinf(given).any():
         place = int(np.argmax((given <= 0) | np.isinf(given)))
         raise DataError(f"The risk of trade {place} is {given[place]}; it must be above 0, or NaN where it is unknown.")
     if isinstance(trades, pd.DataFrame) and "status" in trades.columns:
         given = given[(trades["status"] == "closed").to_numpy()]
-    multiples = profits(trades) / given
+    multiples = multiples / given
     return _mean(multiples[~np.isnan(multiples)])
 
 
@@ -255,12 +256,13 @@ def profits(trades: Trades) -> FloatArray:
         if "pnl" not in trades.columns:
             raise DataError(f"A trade table needs a column pnl; this one has {', '.join(map(str, trades.columns))}.")
         closed = trades[trades["status"] == "closed"] if "status" in trades.columns else trades
-        values = closed["pnl"].to_numpy()
-    else:
-        values = np.asarray(trades)
-    if not values.size:
+        trades = closed["pnl"]
+    if isinstance(trades, (pd.Series, pd.DataFrame)) and trades.empty:
+        return np.empty(0)  # an empty table has no kind of number
+    values = numeric(trades, "Profits")
+    if values.shape == (0,):
         return np.empty(0)
-    if values.dtype.kind not in "iuf" or values.ndim != 1:
+    if values.ndim != 1:
         raise DataError(f"Profits must be numbers in one column, not {values.dtype} of shape {values.shape}.")
     if not np.isfinite(values).all():
         place = int(np.argmin(np.isfinite(values)))

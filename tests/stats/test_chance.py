@@ -187,7 +187,7 @@ def test_series_must_be_of_the_same_times_in_order():
     assert c.permutation_test(r, held).p_value == expected.p_value
     with pytest.raises(DataError, match="different times"):
         c.permutation_test(r, held.set_axis(days[1:]))
-    with pytest.raises(DataError, match="order of time"):
+    with pytest.raises(DataError, match="do not increase"):
         c.random_entry_test(r[::-1], held[::-1])
 
 

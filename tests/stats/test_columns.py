@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qtw_lab.core import DataError
-from qtw_lab.stats.columns import beside, columns, deviation, number, ratio, whole
+from qtw_lab.stats.columns import beside, choice, columns, deviation, generator, number, numeric, ratio, whole
 
 
 def test_the_place_of_a_missing_return_is_named_by_its_labels():
@@ -71,3 +71,46 @@ def test_a_whole_number_is_taken_and_anything_else_is_named():
     for wrong, least in ((2, 3), (2.0, 1), (True, 1), ("2", 1), (None, 0)):
         with pytest.raises(DataError, match=f"reps={wrong!r} must be a whole number of at least {least}"):
             whole("reps", wrong, least)
+
+
+def test_columns_of_one_name_are_refused():
+    with pytest.raises(DataError, match="'a' comes twice in returns"):
+        columns(pd.DataFrame(np.zeros((2, 3)), columns=["a", "b", "a"]))
+
+
+def test_newest_first_is_refused_since_a_path_would_run_backwards():
+    """From 100 to 80 to 120 the deepest drawdown is 20%; read backwards it would be another."""
+    days = pd.to_datetime(["2024-01-04", "2024-01-03", "2024-01-02"])
+    with pytest.raises(DataError, match=r"do not increase \(2024-01-03 .* comes after 2024-01-04"):
+        columns(pd.Series([0.5, -0.2, 0.0], days))
+    assert len(columns(pd.Series([0.1, 0.2], days[[1, 1]])).values) == 2  # two bars of one time are no reversal
+
+
+def test_a_benchmark_with_the_same_columns_in_another_order_is_refused():
+    frame = pd.DataFrame(np.zeros((3, 2)), columns=["a", "b"])
+    assert beside(columns(frame), frame).shape == (3, 2)
+    assert beside(columns(frame), frame[["b"]]).shape == (3, 1)  # one benchmark for all has a name of its own
+    with pytest.raises(DataError, match="different columns"):
+        beside(columns(frame), frame[["b", "a"]])
+
+
+def test_masked_entries_and_rows_of_different_length_are_no_numbers():
+    with pytest.raises(DataError, match="masked"):
+        numeric(np.ma.masked_array([0.1, 9.9], [False, True]), "returns")
+    assert numeric(np.ma.masked_array([0.1, 9.9]), "returns").tolist() == [0.1, 9.9]
+    with pytest.raises(DataError, match="rows of one length"):
+        numeric([[0.1], [0.1, 0.2]], "returns")
+
+
+def test_a_choice_is_one_of_the_names_known():
+    assert choice("method", "b", {"a": 1, "b": 2}) == "b"
+    for wrong in ("c", None, ["a"], 1):
+        with pytest.raises(DataError, match="choose one of a, b"):
+            choice("method", wrong, ["a", "b"])
+
+
+def test_a_seed_starts_the_same_numbers_and_must_be_a_whole_number():
+    assert generator(3).random() == np.random.default_rng(3).random()
+    for wrong in (-1, 1.5, None, "3", True):
+        with pytest.raises(DataError, match="seed="):
+            generator(wrong)

@@ -83,5 +83,5 @@ def test_paths_that_are_none_are_refused(wrong):
 
 @pytest.mark.parametrize("start", [0.0, -1.0, np.inf, np.nan])
 def test_an_account_starts_with_money(start):
-    with pytest.raises(DataError, match="starting money"):
+    with pytest.raises(DataError, match="start"):
         Moments.of([[1.0]], start)

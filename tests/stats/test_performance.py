@@ -63,7 +63,9 @@ PATHS = {
     "rolling_correlation": lambda r: p.rolling_correlation(r, market(r), 10),
 }
 TABLES = {"drawdowns", "monthly_returns", "yearly_returns", "crisis_table", "historical_stress", "var_coverage_test"}
-OF_PORTFOLIOS = {"shock", "market_shock", "factor_shock", "capacity_estimate", "impact_cost"}
+OF_PORTFOLIOS = {"shock", "market_shock", "factor_shock", "capacity_estimate", "impact_cost", "exposure", "turnover",
+                 "traded_weights"}  # fmt: skip
+INTERVALS = {"performance_intervals", "trade_intervals"}
 OF_TRADES = {name for name, f in vars(p).items() if callable(f) and "trades" in inspect.signature(f).parameters}
 each = pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
 each_path = pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
@@ -74,7 +76,9 @@ def some_returns(columns=4):
 
 
 def test_the_tables_name_every_public_figure():
-    assert set(FIGURES) | set(PATHS) | OF_TRADES | TABLES | OF_PORTFOLIOS | {"DEFINITIONS"} == set(p.__all__)
+    assert set(FIGURES) | set(PATHS) | OF_TRADES | TABLES | OF_PORTFOLIOS | INTERVALS | {"DEFINITIONS"} == set(
+        p.__all__
+    )
 
 
 def test_every_figure_has_a_definition_of_one_line():

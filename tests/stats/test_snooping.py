@@ -10,7 +10,6 @@ from scipy import stats
 
 from qtw_lab.core import DataError
 from qtw_lab.stats import snooping as s
-from qtw_lab.stats.bootstrap import optimal_block_length
 
 TESTS = (s.reality_check, s.spa_test, s.step_m)
 
@@ -84,20 +83,6 @@ def test_superior_strategies_are_those_of_arch_on_the_same_resamples(seed, stude
     assert expected.superior_models
 
 
-@pytest.mark.parametrize("block", [1, 2.5, 7, 250])
-def test_the_variance_is_that_of_the_resampled_mean(block):
-    """Computed over frequencies; against the autocovariances of arch, lag by lag, for whole and odd sizes."""
-    for size in (250, 251):
-        x = table(3, size=size)
-        found = s._contest(x, None, 10, block, 0, None).variance()
-        if block == int(block):
-            np.testing.assert_allclose(np.sqrt(found), long_run_deviation(x, int(block)), rtol=1e-9)
-        away = x - x.mean(axis=0)
-        kernel = (1 - np.arange(size) / size) * (1 - 1 / block) ** np.arange(size)
-        circle = np.array([(away * np.roll(away, -lag, axis=0)).mean(axis=0) for lag in range(size)])
-        np.testing.assert_allclose(found, circle[0] + 2 * kernel[1:] @ circle[1:], rtol=1e-9)
-
-
 def test_stepwise_p_values_by_hand():
     """Two strategies of means 2 and 1; their resampled means less these are as in the comments."""
     x = np.array([[3.0, 1.0], [2.0, -1.0], [1.0, 3.0]])
@@ -143,17 +128,6 @@ def test_neither_the_unit_nor_the_order_of_strategies_matters(seed, unit):
             assert getattr(moved, name) == pytest.approx(getattr(found, name))
 
 
-def test_portions_of_columns_and_resamples_change_nothing(monkeypatch):
-    x = table(1, count=40)
-    whole = [test(x, reps=100, block=3) for test in TESTS]
-    monkeypatch.setattr(s, "_CELLS", 2500)
-    rows = np.concatenate(list(s.stationary_bootstrap_indices(400, 3, 100, 0)))
-    for before, test in zip(whole, TESTS, strict=True):
-        after = test(x, block=3, indices=rows)
-        for field in ("p_value", "lower", "consistent", "upper", "p_values"):
-            np.testing.assert_allclose(getattr(after, field, 0), getattr(before, field, 0))
-
-
 def test_a_good_strategy_among_a_hundred_is_found():
     """Sharpe 3.2 a year over four years: 6.3 standard errors, where the best of 100 by chance has about 2.5."""
     for seed in range(5):
@@ -188,14 +162,6 @@ def test_a_strategy_that_is_the_benchmark_is_no_strategy():
     assert (rounded[:, 0] != market).any()
     found = s.spa_test(rounded, market, reps=50)
     assert (found.statistic, found.lower, found.upper, found.block) == (0, 1, 1, 1)
-
-
-def test_one_block_length_is_the_median_of_the_strategies():
-    x = table(2, size=500)
-    expected = max(1.0, np.median(optimal_block_length(x).stationary))
-    assert expected > 1
-    for test in TESTS:
-        assert test(x, reps=20).block == expected
 
 
 def test_labels_and_shapes_come_back_as_given():
@@ -285,3 +251,17 @@ def test_the_power_to_find_one_good_strategy_among_a_hundred():
         check, spa, steps = (test(x, reps=299, block=1, seed=seed) for test in TESTS)
         found.append([check.p_value <= 0.05, spa.consistent <= 0.05, 7 in steps.superior])
     assert (np.mean(found, axis=0) > 0.7).all()
+
+
+def test_a_column_chosen_for_another_reason_is_judged_by_its_own_statistic_against_the_best_of_chance():
+    returns = 0.01 * np.random.default_rng(2).standard_normal((400, 12))
+    best, plain = s.spa_test(returns), 5
+    assert s.spa_test(returns, of=best.best) == best
+    other = s.spa_test(returns, of=plain)
+    assert other.best == plain
+    assert other.statistic < best.statistic
+    assert other.consistent >= best.consistent
+    named = pd.DataFrame(returns, columns=list("ABCDEFGHIJKL"))
+    assert s.spa_test(named, of="F").consistent == other.consistent
+    with pytest.raises(DataError, match="no column 'Z' among the 12"):
+        s.spa_test(named, of="Z")

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtw_lab.core import DataError
@@ -149,6 +149,7 @@ def whole_splits(cv, size):
 
 
 @given(purged_cases())
+@settings(deadline=None)
 def test_no_training_bar_knows_what_it_is_judged_by(case):
     groups, tested, ends, embargo = case
     size = len(ends)
@@ -166,6 +167,7 @@ def test_no_training_bar_knows_what_it_is_judged_by(case):
 
 
 @given(purged_cases())
+@settings(deadline=None)
 def test_nothing_is_left_out_without_a_reason(case):
     """A bar outside test blocks that is not trained on overlaps a block's span of labels, or its embargo."""
     groups, tested, ends, _ = case
@@ -179,6 +181,7 @@ def test_nothing_is_left_out_without_a_reason(case):
 
 
 @given(st.integers(2, 7), st.data())
+@settings(deadline=None)
 def test_every_bar_is_tested_once_on_each_path(groups, data):
     tested = data.draw(st.integers(1, groups - 1))
     size = data.draw(st.integers(groups, 50))
@@ -198,6 +201,7 @@ def test_every_bar_is_tested_once_on_each_path(groups, data):
 
 
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 5), st.integers(0, 5), st.booleans(), st.integers(1, 99))
+@settings(deadline=None)
 def test_a_walk_forward_never_trains_on_or_after_its_test(train_size, test_size, purge, embargo, anchored, size):
     cv = WalkForward(train_size, test_size, anchored=anchored, purge=purge, embargo=embargo)
     if size < train_size + purge + embargo + test_size:
