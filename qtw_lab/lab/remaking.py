@@ -206,17 +206,23 @@ def _terms(written: Mapping[str, Any]) -> Terms:
 
 
 def _asked(bars: Bars) -> dict[str, Any]:
-    """What would fetch the bars again; of bars made of shorter ones also which, and what the outermost two hold."""
+    """What would fetch the bars again; of bars made of shorter ones also which, and how the outermost two look."""
     names = {ref.source.removeprefix("sample:") for ref in bars.series}
     lengths = {ref.timeframe for ref in bars.series} - {str(bars.timeframe)}
-    made = len(bars) > 0 and len(lengths) == 1
-    edges = [bars.head(1).fingerprint, bars.tail(1).fingerprint] if made else []
+    made = len(lengths) == 1
     return {
         "symbols": list(bars.symbols), "start": str(bars.index[0]), "end": str(bars.index[-1]),
         "timeframe": str(bars.timeframe), "adjustment": bars.adjustment,
         "source": names.pop() if len(names) == 1 else None, "fingerprint": bars.fingerprint,
-        **({"made_of": lengths.pop(), "edges": edges} if made else {}),
+        **({"made_of": lengths.pop(), "first": _edge(bars.head(1), "open"), "last": _edge(bars.tail(1), "close")}
+           if made else {}),
     }  # fmt: skip
+
+
+def _edge(bar: Bars, price: str) -> dict[str, Any]:
+    """One bar's fingerprint, and one price of each symbol."""
+    prices = [None if math.isnan(one) else float(one) for one in bar.values[price][0]]
+    return {"fingerprint": bar.fingerprint, "prices": prices}
 
 
 def _bars(name: str, asked: Mapping[str, Any], fetch: Fetch) -> Bars:
@@ -245,19 +251,25 @@ def _cut(
     Which part of the first and the last period was asked for is not written down, but seen: it is the part that makes
     the first and the last bar again. None where no part does.
     """
-    first, last, wanted = pd.Timestamp(asked["start"]), pd.Timestamp(asked["end"]), asked["timeframe"]
-    day = pd.Timedelta(days=1)
-    reach = pd.Timedelta(seconds=2 * Timeframe.parse(wanted).seconds) + day
+    first, last, wanted = pd.Timestamp(asked["start"]), pd.Timestamp(asked["end"]), Timeframe.parse(asked["timeframe"])
+    before = pd.Timedelta(days=0 if wanted.intraday else 1)  # a session may begin the day before, by the clock of UTC
+    reach = pd.Timedelta(seconds=2 * wanted.seconds) + pd.Timedelta(days=1)
     short = fetch(start=first - reach, end=last + reach, **{**given, "timeframe": asked["made_of"]})
-    head, tail = asked["edges"]
     starts = (
         moment
-        for moment in short.index[(short.index >= first - day) & (short.index <= first + reach)]
-        if resample(short.between(moment, first + reach), wanted).head(1).fingerprint == head
+        for moment in _moments(short.between(first - before, first + reach), "open", asked["first"]["prices"])
+        if resample(short.between(moment, first + reach), wanted).head(1).fingerprint == asked["first"]["fingerprint"]
     )
     ends = (
         moment
-        for moment in short.index[(short.index >= last) & (short.index <= last + reach)][::-1]
-        if resample(short.between(last - reach, moment), wanted).tail(1).fingerprint == tail
+        for moment in reversed(_moments(short.between(last - before, last + reach), "close", asked["last"]["prices"]))
+        if resample(short.between(last - reach, moment), wanted).tail(1).fingerprint == asked["last"]["fingerprint"]
     )
     return next(starts, None), next(ends, None)
+
+
+def _moments(bars: Bars, price: str, wanted: Iterable[float | None]) -> list[pd.Timestamp]:
+    """The bars whose price is the wanted one, for every symbol that has it."""
+    held = bars.values[price]
+    alike = held == np.array([math.nan if one is None else one for one in wanted])
+    return list(bars.index[(alike | np.isnan(held)).all(axis=1)])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
-from rules import STOPS, Size
+from rules import STOPS, FloatArray, Results, Size, relative
 
 #: Medians of one side: seconds, cold_seconds, peak_mb, base_mb.
 Figures = Mapping[str, float]
@@ -59,7 +59,29 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison; the first side is the one the others are measured against."""
+    """One comparison; the first side is the one the others are measured against.
+
+    Parameters
+    ----------
+    name, title : str
+        For the command line, and as printed.
+    full, quick : Size
+        How much work; a quick run shows only that everything runs.
+    sides : tuple of Side
+        Who does it.
+    tolerance : float
+        Largest distance of two results that count as equal.
+    targets : tuple of Target
+        Bounds for the figures of the full size.
+    notes : tuple of str
+        What could not be matched, and what is to be known besides.
+    shape : str
+        The size in words, with its fields in braces; that of a grid if not given.
+    apart : callable
+        Distances of results: `relative`, or `standard_errors` of p-values.
+    told : callable, optional
+        A sentence about the results of the first side.
+    """
 
     name: str
     title: str
@@ -69,6 +91,21 @@ class Case:
     tolerance: float = 1e-9
     targets: tuple[Target, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    shape: str = ""
+    apart: Callable[[FloatArray, FloatArray, Size], FloatArray] = relative
+    told: Callable[[Results], str] | None = None
+
+    @property
+    def grid(self) -> bool:
+        """Whether the work is a grid of combinations, so that a time for each of them means something."""
+        return not self.shape
+
+    def shape_of(self, size: Size) -> str:
+        """How much work it is, in words."""
+        if self.shape:
+            return self.shape.format_map(asdict(size))
+        symbols = f" × {size.symbols} symbols" if size.symbols > 1 else ""
+        return f"{len(size.pairs):,} combinations × {size.bars:,} bars{symbols}"
 
 
 def _ratio(figure: str, over: str, under: str) -> Callable[[Measured], float]:
@@ -192,6 +229,7 @@ CASES: Final[tuple[Case, ...]] = (
         Size(market="synthetic", bars=2520, symbols=500),
         Size(market="synthetic", bars=1000, symbols=50, count=10),
         (Side(_OURS, "ours", "portfolio"), Side(_VBT, "vectorbts", "portfolio")),
+        shape="1 combinations × {bars:,} bars × {symbols} symbols",
         notes=(
             (
                 "both sides size every order by the account's value before the bar's first order, sell first, and "

@@ -13,6 +13,7 @@ from rules import Results, Size
 
 import qtw_lab as qtw
 from qtw_lab import indicators as ind
+from qtw_lab.backtest.sweep import sweep as uncounted_sweep
 
 Work = Callable[[], Results]
 METRICS = ("total_return", "sharpe", "max_drawdown", "trades")
@@ -66,7 +67,9 @@ def market(size: Size) -> qtw.Bars:
 
 
 def inputs(size: Size) -> Results:
-    """The prices of a size as arrays, for the sides that do not know our package."""
+    """The prices of a size as arrays, for the sides that do not know our package; or returns, where it says so."""
+    if size.market == "returns":
+        return {"returns": rules.strategy_returns(size.bars, size.symbols)}
     bars = market(size)
     arrays = dict(bars.values)
     arrays["times"] = bars.index.as_unit("ns").asi8
@@ -74,17 +77,24 @@ def inputs(size: Size) -> Results:
     return arrays
 
 
-def _sweep(strategy: Any, size: Size, **options: Any) -> Callable[[], pd.DataFrame]:
+def sweeping(strategy: Any, size: Size, function: Any = qtw.sweep, **options: Any) -> Callable[[], qtw.Sweep]:
+    """A sweep over the pairs of a size; by `qtw.sweep`, which counts, if no other function is given."""
     bars, span = market(size), range(2, size.windows + 1)
     options = {"execution": "same_close", "costs": COSTS, "cash": rules.CASH} | options
 
-    def work() -> pd.DataFrame:
-        return qtw.sweep(
+    def work() -> qtw.Sweep:
+        found: qtw.Sweep = function(
             strategy, bars, grid={"fast": span, "slow": span}, where=lambda fast, slow: fast < slow, metrics=METRICS,
             **options,
-        ).table  # fmt: skip
+        )  # fmt: skip
+        return found
 
     return work
+
+
+def _sweep(strategy: Any, size: Size, **options: Any) -> Callable[[], pd.DataFrame]:
+    work = sweeping(strategy, size, **options)
+    return lambda: work().table
 
 
 def _columns(table: pd.DataFrame) -> Results:
@@ -95,6 +105,12 @@ def sma_grid(size: Size) -> Work:
     """The bundled crossing of two averages over the grid."""
     work = _sweep("sma_cross", size)
     return lambda: _columns(work())
+
+
+def uncounted_grid(size: Size) -> Work:
+    """The same by the function that rooms use, which leaves no trace in the ledger of trials."""
+    work = sweeping("sma_cross", size, uncounted_sweep)
+    return lambda: _columns(work().table)
 
 
 def sma_grid_top(size: Size) -> Work:
@@ -160,6 +176,26 @@ def portfolio(size: Size) -> Work:
         return found | {"orders": np.array([float(len(result.orders))]), "equity": result.equity.to_numpy()}
 
     return work
+
+
+def validation(size: Size) -> Work:
+    """The verdict on the best row of a sweep beside the others; the sweep itself is made before."""
+    from qtw_lab.research import validate
+
+    swept = sweeping("sma_cross", size, execution="next_open")()
+
+    def work() -> Results:
+        found = validate(swept, reps=size.reps)
+        return {"checks": np.array(float(len(found.checks))), "compared": np.array(float(found.evidence.compared))}
+
+    return work
+
+
+def tear_sheet(size: Size) -> Work:
+    """The page of a finished, recorded and verified backtest; its own figures are computed with it."""
+    lab = qtw.Lab.offline()
+    result = lab.backtest("sma_cross", market(size), costs=COSTS, cash=rules.CASH)
+    return lambda: {"html_mb": np.array(len(lab.report(result).html.encode()) / 1e6)}
 
 
 def _joined(parts: list[Results]) -> Results:

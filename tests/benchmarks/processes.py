@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from cases import Case, Side
-from rules import Results, Size
+from rules import FloatArray, Results, Size, relative, standard_errors
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -44,17 +46,24 @@ class Samples:
         return min(self.seconds), max(self.seconds)
 
 
+def apart_from_people(folder: str) -> dict[str, str]:
+    """An environment whose storage is this folder: what a benchmark tries must not count as anybody's trials."""
+    return os.environ | {"QTW_STORAGE_DIR": folder}
+
+
 def timed(command: Sequence[str]) -> tuple[float, str]:
-    """Seconds from start to exit of a program, and what it printed.
+    """Seconds from start to exit of a program, and what it printed; it has a new storage folder of its own.
 
     Raises
     ------
     Unusable
         If it failed; with its last line.
     """
-    began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE)
-    seconds = time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as storage:
+        environment = apart_from_people(storage)
+        began = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE, env=environment)
+        seconds = time.perf_counter() - began
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise Unusable(lines[-1] if lines else f"ended with code {done.returncode}")
@@ -92,6 +101,7 @@ class Comparison:
     side: str
     worst: dict[str, float]
     tolerance: float
+    unit: str = ""
 
     @property
     def equal(self) -> bool:
@@ -100,21 +110,28 @@ class Comparison:
 
     def text(self) -> str:
         """One line for people."""
-        far = ", ".join(f"{name} {distance:.1e}" for name, distance in self.worst.items())
-        return f"{self.side}: {'equal' if self.equal else 'NOT equal'} ({far}; tolerance {self.tolerance:.0e})"
+        far = ", ".join(f"{name} {distance:{'.1f' if self.unit else '.1e'}}" for name, distance in self.worst.items())
+        bound = f"{self.tolerance:g} {self.unit}" if self.unit else f"{self.tolerance:.0e}"
+        return f"{self.side}: {'equal' if self.equal else 'NOT equal'} ({far}; tolerance {bound})"
 
 
-def compare(side: str, found: Results, reference: Results, tolerance: float) -> Comparison:
-    """Largest distance of each shared figure, relative where it is above 1; infinite where only one is defined."""
+def compare(
+    side: str,
+    found: Results,
+    reference: Results,
+    tolerance: float,
+    apart: Callable[[FloatArray, FloatArray, Size], FloatArray] = relative,
+    size: Size | None = None,
+) -> Comparison:
+    """Largest distance of each shared figure, by `apart`; infinite where only one is defined."""
     worst = {}
     for name in [name for name in reference if name in found]:
         one, other = reference[name], found[name]
         if one.shape != other.shape or (np.isnan(one) != np.isnan(other)).any():
             worst[name] = float("inf")
             continue
-        distance = np.abs(one - other) / np.maximum(1.0, np.abs(one))
-        worst[name] = float(np.nanmax(distance, initial=0.0))
-    return Comparison(side, worst, tolerance)
+        worst[name] = float(np.nanmax(apart(one, other, size or Size()), initial=0.0))
+    return Comparison(side, worst, tolerance, "standard errors" if apart is standard_errors else "")
 
 
 @dataclass
@@ -126,6 +143,8 @@ class Outcome:
     samples: dict[str, Samples]
     comparisons: list[Comparison]
     absent: dict[str, str]
+    #: Results of the first side.
+    reference: Results = field(default_factory=dict)
 
     @property
     def equal(self) -> bool:
@@ -145,7 +164,6 @@ def run_case(
     timed([sys.executable, str(HERE / "inputs.py"), size.dumps(), str(inputs)])
     sides = [*case.sides, *extra]
     outcome = Outcome(case, size, {side.label: Samples() for side in sides}, [], {})
-    reference: Results = {}
     for turn in range(repeats + 1):
         mode = "cold" if turn == repeats else "warm"
         for side in list(sides):
@@ -159,7 +177,9 @@ def run_case(
                 say(f"  {side.label}: not measured, {err}")
                 continue
             if turn == 0 and side is case.sides[0]:
-                reference = found
+                outcome.reference = found
             elif turn == 0 and side.compared:
-                outcome.comparisons.append(compare(side.label, found, reference, case.tolerance))
+                outcome.comparisons.append(
+                    compare(side.label, found, outcome.reference, case.tolerance, case.apart, size)
+                )
     return outcome

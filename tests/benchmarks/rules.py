@@ -1,9 +1,10 @@
-"""What every side computes alike: parameter pairs, trading rules in plain NumPy, and statistics of an equity path."""
+"""What every side computes alike: pairs, trading rules in plain NumPy, statistics of an equity path, distances."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.intp]
 Results = dict[str, FloatArray]
 
 FEE_BPS = 10.0
@@ -19,6 +21,12 @@ CASH = 100_000.0
 STOPS = ((0.05, 0.10), (0.08, None), (None, 0.06))
 #: The part of the account the portfolio invests, so that no side runs out of cash through its fees.
 INVESTED = 0.95
+#: Mean block of the bootstrap, in bars: given to every side, since each tool has a default of its own.
+BLOCK = 10
+#: Strategies that `skilled` makes good, and by how much a bar: far above what the best of a thousand has by chance.
+SKILLED, EDGE = 20, 0.01
+#: Groups that are tested together, bars a label looks ahead, and bars under embargo.
+TESTED, HORIZON, EMBARGO = 2, 5, 10
 
 
 @dataclass(frozen=True)
@@ -29,12 +37,14 @@ class Size:
     ----------
     windows : int
         Fast and slow windows run from 2 to this, fast below slow.
-    market : {"goog", "synthetic"}
-        Google's 2,148 daily bars, or a seeded random walk.
+    market : {"goog", "synthetic", "returns"}
+        Google's 2,148 daily bars, a seeded random walk, or no prices but the returns of `symbols` strategies.
     bars, symbols : int
         Of the synthetic market; `bars` also cuts the real one.
     window, count : int
         Of the portfolio: bars of momentum, and how many symbols are held.
+    reps, parts : int
+        Of the validation: resamples, and partitions or groups of the bars.
     """
 
     windows: int = 101
@@ -43,12 +53,15 @@ class Size:
     symbols: int = 1
     window: int = 126
     count: int = 100
+    reps: int = 1000
+    parts: int = 16
 
     def tiny(self) -> Size:
         """The same work, small enough for a warm-up."""
         return dataclasses.replace(
-            self, windows=5, bars=min(self.bars, 400), symbols=min(self.symbols, 6), count=min(self.count, 2)
-        )
+            self, windows=5, bars=min(self.bars, 400), symbols=min(self.symbols, 6), count=min(self.count, 2),
+            reps=min(self.reps, 100), parts=min(self.parts, 4),
+        )  # fmt: skip
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -103,3 +116,51 @@ def statistics(equity: FloatArray, periods_per_year: float) -> tuple[float, floa
     deviation = returns.std(ddof=1)
     sharpe = returns.mean() / deviation * np.sqrt(periods_per_year) if deviation > 0 else np.nan
     return path[-1] / CASH - 1.0, sharpe, float((path / np.maximum.accumulate(path) - 1.0).min())
+
+
+def strategy_returns(bars: int, strategies: int) -> FloatArray:
+    """Returns (T, N) of strategies without much skill: partly alike, of different spread, some a good deal worse."""
+    rng = np.random.default_rng(11)
+    noise = rng.standard_normal((bars, strategies)) + 0.5 * rng.standard_normal((bars, 1))
+    return 0.01 * (noise * rng.uniform(0.5, 2.0, strategies) + rng.normal(-0.02, 0.03, strategies))
+
+
+def skilled(returns: FloatArray) -> FloatArray:
+    """The same with the first `SKILLED` strategies so good that no resampling can miss them."""
+    better = returns.copy()
+    better[:, :SKILLED] += EDGE
+    return better
+
+
+def members(places: Iterable[int], size: int) -> FloatArray:
+    """1 at these places of `size`, else 0."""
+    chosen = np.zeros(size)
+    chosen[list(places)] = 1.0
+    return chosen
+
+
+def splits_as_arrays(splits: Iterable[tuple[IntArray, IntArray]], paths: IntArray) -> Results:
+    """Training and test bars of every split, joined; how many each has; and which splits make each path."""
+    found = list(splits)
+    arrays = {
+        "train": np.concatenate([train for train, _ in found]),
+        "test": np.concatenate([test for _, test in found]),
+        "counts": np.array([[len(train), len(test)] for train, test in found]),
+        "paths": paths,
+    }
+    return {name: array.astype(np.float64) for name, array in arrays.items()}
+
+
+def relative(one: FloatArray, other: FloatArray, size: Size) -> FloatArray:
+    """Distances of figures, relative where they are above 1."""
+    return np.asarray(np.abs(one - other) / np.maximum(1.0, np.abs(one)))
+
+
+def standard_errors(one: FloatArray, other: FloatArray, size: Size) -> FloatArray:
+    """Distances of p-values of `size.reps` resamples each, in the standard errors of such a difference.
+
+    The angle ``2 arcsin sqrt(p)`` of a share of R draws has a variance of nearly 1 / R whatever p is (Anscombe 1948),
+    so that the difference of two has 2 / R.
+    """
+    angles = [2.0 * np.arcsin(np.sqrt(np.clip(share, 0.0, 1.0))) for share in (one, other)]
+    return np.asarray(np.abs(angles[0] - angles[1]) * np.sqrt(size.reps / 2.0))

@@ -1,6 +1,7 @@
 """Run the benchmarks: results are compared before times, every side has processes of its own, ratios are of one run.
 
-``python tests/benchmarks/run.py [--quick] [--only NAME ...] [--repeats N] [--heavy] [--docs]``
+``python tests/benchmarks/run.py [--quick] [--only NAME ...] [--repeats N] [--heavy] [--docs]``; ``--only validation``
+takes all cases of the validation lab and its ledger.
 """
 
 from __future__ import annotations
@@ -14,22 +15,29 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import counting
 import growth
 import start
 import tables
-from cases import CASES, HEAVY
+import validation
+from cases import CASES as GRIDS
+from cases import HEAVY
 from processes import PEERS, ROOT, Unusable, run_case
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 ARTIFACTS = ROOT / "artifacts" / "bench"
-NAMES = (*(case.name for case in CASES), "start", "growth")
+CASES = (*GRIDS, *validation.CASES)
+NAMES = (*(case.name for case in CASES), "start", "growth", "ledger")
+#: Names that stand for several.
+GROUPS = {"validation": (*(case.name for case in validation.CASES), "ledger")}
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs")
-    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=f"some of: {', '.join(NAMES)}")
+    names = (*NAMES, *GROUPS)
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {', '.join(names)}")
     parser.add_argument("--repeats", type=int, help="runs of each side, of which the median counts (5; quick 2)")
     parser.add_argument("--heavy", action="store_true", help="vectorbt on the long grid too: minutes and over 12 GB")
     parser.add_argument("--docs", action="store_true", help="write the figures into docs/benchmarks.md")
@@ -37,6 +45,11 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     if asked.docs and asked.only:
         parser.error("--docs takes the figures of one whole run; leave out --only")
     return asked
+
+
+def chosen_names(only: list[str] | None) -> list[str]:
+    """What is measured, groups spelled out."""
+    return list(NAMES) if not only else [name for given in only for name in GROUPS.get(given, (given,))]
 
 
 def prepare_peers(say: Any = print) -> None:
@@ -62,16 +75,26 @@ def measured_start(repeats: int, folder: Path) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def measured_ledger(repeats: int, folder: Path, *, quick: bool) -> list[dict[str, Any]] | None:
+    """How fast the ledger counts; None if it could not be measured, or counted wrongly."""
+    try:
+        return counting.run(repeats, folder, quick=quick)
+    except Unusable as err:
+        print(f"  ledger: not measured, {err}")
+        return None
+
+
 def main() -> int:
     """Run, print, write; 1 if results differ or something of ours could not be measured."""
     asked = arguments()
-    chosen = asked.only or list(NAMES)
+    chosen = chosen_names(asked.only)
     repeats = asked.repeats or (2 if asked.quick else 5)
     if "event_driven" in chosen:
         prepare_peers()
     report: dict[str, Any] = {
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "quick": asked.quick, "repeats": repeats,
         "machine": tables.machine(PEERS), "cases": {}, "start": None, "growth": None,
+        "ledger": None,
     }  # fmt: skip
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -89,6 +112,9 @@ def main() -> int:
         if "growth" in chosen:
             report["growth"] = [fit.asdict() for fit in growth.run(min(repeats, 3), folder, quick=asked.quick)]
             print("\n".join(tables.growth_lines(report["growth"])), flush=True)
+        if "ledger" in chosen and (paces := measured_ledger(min(repeats, 3), folder, quick=asked.quick)):
+            report["ledger"] = paces
+            print("\n".join(tables.ledger_lines(paces)), flush=True)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     kind = ("-quick" if asked.quick else "") + ("-partial" if asked.only else "")
     path = ARTIFACTS / f"{report['date']}{kind}.json"
@@ -99,7 +125,8 @@ def main() -> int:
         print(f"Written: {PAGE.relative_to(ROOT)}")
     if failed:
         print(f"No ratios for {', '.join(failed)}: results differ or our side failed.", file=sys.stderr)
-    return 1 if failed or ("start" in chosen and not report["start"]) else 0
+    missing = [name for name in ("start", "ledger") if name in chosen and not report[name]]
+    return 1 if failed or missing else 0
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from processes import HERE, Unusable, timed
+from processes import HERE, Unusable, apart_from_people, timed
 
 #: What each fresh process runs. All but the first two print a total return, which must be the same.
 PROGRAMS: Final[Mapping[str, str]] = {
@@ -90,9 +91,11 @@ def run(repeats: int, folder: Path, say: Callable[[str], None]) -> dict[str, dic
 
 def import_profile(count: int = 25) -> list[tuple[str, float]]:
     """The modules that cost our first backtest most, milliseconds of each alone summed by package."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-c", PROGRAMS[OURS]], capture_output=True, text=True, check=True, cwd=HERE
-    )
+    with tempfile.TemporaryDirectory() as storage:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-c", PROGRAMS[OURS]], capture_output=True, text=True, check=True,
+            cwd=HERE, env=apart_from_people(storage),
+        )  # fmt: skip
     totals: dict[str, float] = {}
     for alone, module in re.findall(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)", done.stderr, flags=re.MULTILINE):
         package = module.partition(".")[0]

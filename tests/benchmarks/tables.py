@@ -15,7 +15,7 @@ from processes import Outcome
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 #: Combinations of the grid that tools running one at a time are extrapolated to.
 LARGE = 4_950
-PACKAGES = ("numpy", "pandas", "numba", "vectorbt", "vectorbt-rust")
+PACKAGES = ("numpy", "pandas", "numba", "vectorbt", "vectorbt-rust", "arch", "ffn", "skfolio")
 
 
 def machine(peers: Path) -> dict[str, Any]:
@@ -52,14 +52,15 @@ def record(outcome: Outcome, *, judged: bool = True) -> dict[str, Any]:
             "fastest": fastest, "slowest": slowest, "runs": len(outcome.samples[label].seconds),
             "singly": label in singly,
         }  # fmt: skip
-        if outcome.case.name != "portfolio":
+        if case.grid:
             sides[label]["ns_per_bar_step"] = figures["seconds"] / size.steps * 1e9
             sides[label]["seconds_per_combination"] = figures["seconds"] / len(size.pairs)
     answer: dict[str, Any] = {
-        "title": case.title, "combinations": 1 if case.name == "portfolio" else len(size.pairs), "bars": size.bars,
-        "symbols": size.symbols, "equal": outcome.equal, "tolerance": case.tolerance,
+        "title": case.title, "shape": case.shape_of(size), "combinations": len(size.pairs) if case.grid else 1,
+        "bars": size.bars, "symbols": size.symbols, "equal": outcome.equal, "tolerance": case.tolerance,
         "comparisons": [c.text() for c in outcome.comparisons], "absent": outcome.absent, "sides": sides,
         "notes": list(case.notes), "ratios": {}, "targets": [],
+        "told": case.told(outcome.reference) if case.told and outcome.reference else None,
     }  # fmt: skip
     first = case.sides[0].label
     if outcome.equal and first in medians:
@@ -83,9 +84,7 @@ def record(outcome: Outcome, *, judged: bool = True) -> dict[str, Any]:
 
 def case_lines(name: str, case: dict[str, Any]) -> list[str]:
     """One case as text for the terminal and, being Markdown, for the docs."""
-    shape = f"{case['combinations']:,} combinations × {case['bars']:,} bars"
-    shape += f" × {case['symbols']} symbols" if case["symbols"] > 1 else ""
-    lines = [f"### {name}: {case['title']}", "", f"{shape}.", ""]
+    lines = [f"### {name}: {case['title']}", "", f"{case['shape']}.", ""]
     lines += [
         "| | time | ratio | ns per bar-step | cold process | peak memory | ratio | for the work | ratio |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
@@ -103,6 +102,7 @@ def case_lines(name: str, case: dict[str, Any]) -> list[str]:
     if not case["equal"]:
         lines.append("**The results differ, so there are no ratios.**")
     lines += [f"- {text}" for text in case["comparisons"]]
+    lines += [f"- {case['told']}"] if case["told"] else []
     lines += [extrapolated(label, side) for label, side in case["sides"].items() if side["singly"]]
     for label, why in case["absent"].items():
         lines.append(f"- {label} was not measured: {why}")
@@ -124,6 +124,11 @@ def extrapolated(label: str, side: dict[str, Any]) -> str:
 
 def _seconds(value: float) -> str:
     return f"{value:,.2f} s" if value >= 1 else f"{value * 1e3:,.1f} ms"
+
+
+def _brief(value: float) -> str:
+    """A time that may be far below a millisecond."""
+    return _seconds(value) if value >= 1e-3 else f"{value * 1e6:,.2f} µs"
 
 
 def _times(value: float | None) -> str:
@@ -156,6 +161,18 @@ def growth_lines(slopes: list[dict[str, Any]]) -> list[str]:
     return [*lines, ""]
 
 
+def ledger_lines(paces: list[dict[str, Any]]) -> list[str]:
+    """How fast the ledger of trials counts, as text."""
+    lines = ["### ledger: how fast trials are counted, their number being right", ""]
+    lines += ["| work | trials | time | a trial | trials a second |", "|---|--:|--:|--:|--:|"]
+    for pace in paces:
+        each = _brief(pace["seconds"] / pace["items"])
+        lines.append(
+            f"| {pace['name']} | {pace['items']:,} | {_seconds(pace['seconds'])} | {each} | {pace['rate']:,.0f} |"
+        )
+    return [*lines, ""]
+
+
 def markdown(report: dict[str, Any]) -> str:
     """Everything of a report, to stand between the markers."""
     facts = report["machine"]
@@ -171,6 +188,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += start_lines(report["start"])
     if report.get("growth"):
         lines += growth_lines(report["growth"])
+    if report.get("ledger"):
+        lines += ledger_lines(report["ledger"])
     return "\n".join(lines).strip()
 
 

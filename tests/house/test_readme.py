@@ -15,7 +15,7 @@ def blocks(root, language: str) -> list[str]:
 
 def test_the_python_of_the_readme_runs_and_gives_facts(root, tmp_path, monkeypatch):
     monkeypatch.setenv("QTW_STORAGE_DIR", str(tmp_path))
-    strategy, sweep, guarded, luck = blocks(root, "python")
+    strategy, sweep, guarded, judged, ahead = blocks(root, "python")
     assert strategy.rstrip().endswith("result.facts()")
     names: dict[str, object] = {"__name__": "readme"}
     exec(compile(strategy, "README.md", "exec"), names)
@@ -25,8 +25,9 @@ def test_the_python_of_the_readme_runs_and_gives_facts(root, tmp_path, monkeypat
     exec(compile(sweep, "README.md", "exec"), names)
     assert len(names["sweep"].table) >= len(range(5, 60, 5))
     exec(compile(guarded, "README.md", "exec"), names)
-    exec(compile(luck, "README.md", "exec"), names)
-    assert 0 <= names["luck"].pbo <= 1
+    exec(compile(judged, "README.md", "exec"), names)
+    assert names["report"].verdict in ("supported", "fragile", "not distinguishable from luck")
+    exec(compile(ahead, "README.md", "exec"), names)
     assert names["ahead"].trials == 2 * 11 * len(names["ahead"].windows)  # each symbol is an account of its own
     assert names["guarded"].agreement.agrees
 
