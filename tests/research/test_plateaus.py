@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qtw_lab.core import DataError
-from qtw_lab.research.plateaus import plateaus
+from qtw_lab.research.plateaus import neighbours_of, plateaus
 
 
 def grid(values, **levels):
@@ -169,3 +169,11 @@ def test_a_table_of_lonely_rows_has_no_best_plateau():
     assert found.best_row[found.metric] == 2.0
     with pytest.raises(DataError, match="one grid step apart"):
         _ = found.best_plateau
+
+
+def test_neighbours_of_a_row_are_one_step_away_on_its_own_map():
+    index = pd.MultiIndex.from_product([[5, 10, 20], [1, 2], ["A", "B"]], names=["fast", "slow", "symbol"])
+    found = neighbours_of(index, (5, 1, "A"))
+    assert found.tolist() == [(5, 2, "A"), (10, 1, "A"), (10, 2, "A")]
+    with pytest.raises(DataError, match=r"\(5, 3, 'A'\) is not a row of this table"):
+        neighbours_of(index, (5, 3, "A"))
