@@ -22,7 +22,7 @@ from qtw_lab.strategies import Strategy
 IntArray = npt.NDArray[np.int64]
 
 #: Of how many rows a sketch is drawn: a twentieth, but so many at least and at most; and most bars times rows.
-_SKETCHED: Final = (4, 32)
+_SKETCHED: Final = (4, 16)
 _EFFORT: Final = 400_000
 _PLAIN: Final = (int, float, str, bool, list, dict, tuple, type(None))
 

@@ -59,6 +59,7 @@ INSERT INTO configurations (fingerprint, identity, kind, strategy, parameters, s
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET sharpe = coalesce(sharpe, excluded.sharpe), sketch = coalesce(sketch, excluded.sketch)
 """
+_KNOWN = "SELECT 1 FROM configurations WHERE fingerprint = ? AND identity = ?"
 #: A sweep known from elsewhere gains ratios and sketches if it had none.
 _ENTER_BATCH = """
 INSERT INTO batches (fingerprint, digest, kind, strategy, fixed, varied, size, identities, sharpes, sketches)
@@ -67,6 +68,7 @@ ON CONFLICT DO UPDATE SET sharpes = excluded.sharpes, sketches = excluded.sketch
 WHERE length(excluded.sketches) > length(sketches)
 """
 _PATIENCE: Final = 60.0
+_FEW: Final = 16
 COLUMNS: Final = ("fingerprint", "strategy", "trials", "best_sharpe", "mean_sharpe", "last")
 
 
@@ -108,12 +110,13 @@ class TrialLedger:
         if not rows:
             return 0
         with self._connection() as db, _writing(db):
-            swept = {name: _swept(db, name) for name in {row[0] for row in rows}}
             new = 0
-            for row in rows:
-                known = "SELECT 1 FROM configurations WHERE fingerprint = ? AND identity = ?"
-                new += db.execute(known, row[:2]).fetchone() is None and row[1] not in swept[row[0]]
-                db.execute(_ENTER, row)
+            for name in {row[0] for row in rows}:
+                mine = [row for row in rows if row[0] == name]
+                swept = _among([row[1] for row in mine], _swept(db, name))
+                for row, known in zip(mine, swept, strict=True):
+                    new += not known and db.execute(_KNOWN, row[:2]).fetchone() is None
+                    db.execute(_ENTER, row)
         return new
 
     def add_batches(self, batches: Iterable[Batch]) -> int:
@@ -128,9 +131,12 @@ class TrialLedger:
         """
         rows = [_batch_row(batch) for batch in batches]
         with self._connection() as db, _writing(db):
-            before = {name: len(_identities(db, name)) for name in {row[0] for row in rows}}
-            db.executemany(_ENTER_BATCH, rows)
-            return sum(len(_identities(db, name)) - known for name, known in before.items())
+            new = 0
+            for row in rows:
+                words = np.unique(np.frombuffer(row[7], dtype=np.int64))
+                new += int((~np.isin(words, _identities(db, row[0]))).sum())
+                db.execute(_ENTER_BATCH, row)
+            return new
 
     def holds(self, batches: Iterable[Batch]) -> bool:
         """Whether each of these sweeps was entered before, sketched, as a sweep of just these configurations."""
@@ -145,7 +151,7 @@ class TrialLedger:
             if not db.execute("SELECT 1 FROM batches WHERE fingerprint = ? LIMIT 1", (fingerprint,)).fetchone():
                 query = "SELECT count(*) FROM configurations WHERE fingerprint = ?"
                 return int(db.execute(query, (fingerprint,)).fetchone()[0])
-            return len(_identities(db, fingerprint))
+            return len(np.unique(_identities(db, fingerprint)))
 
     def tried(self, fingerprint: str, periods_per_year: float, kind: str | None = None) -> Tried:
         """What was tried on that data, as far as deflating a Sharpe ratio needs to know it.
@@ -257,18 +263,24 @@ def _digest(batch: Batch) -> bytes:
     return hashlib.sha256(np.sort(batch.identities).tobytes()).digest()
 
 
-def _swept(db: sqlite3.Connection, fingerprint: str) -> frozenset[int]:
-    """The configurations that batches hold."""
+def _swept(db: sqlite3.Connection, fingerprint: str) -> npt.NDArray[np.int64]:
+    """The configurations that batches hold; one in two of them stands there twice."""
     found = db.execute("SELECT identities FROM batches WHERE fingerprint = ?", (fingerprint,)).fetchall()
-    return frozenset(np.frombuffer(b"".join(blob for (blob,) in found), dtype=np.int64).tolist())
+    return np.frombuffer(b"".join(blob for (blob,) in found), dtype=np.int64)
+
+
+def _among(words: list[int], known: npt.NDArray[np.int64]) -> list[bool]:
+    """Whether each word is known; a few are looked for one by one, which needs no sorting."""
+    if len(words) <= _FEW:
+        return [bool((known == word).any()) for word in words]
+    found: list[bool] = np.isin(words, known).tolist()
+    return found
 
 
 def _identities(db: sqlite3.Connection, fingerprint: str) -> npt.NDArray[np.int64]:
-    """Every distinct configuration."""
+    """Every configuration, those of several batches several times."""
     single = db.execute("SELECT identity FROM configurations WHERE fingerprint = ?", (fingerprint,)).fetchall()
-    swept = db.execute("SELECT identities FROM batches WHERE fingerprint = ?", (fingerprint,)).fetchall()
-    parts = [np.frombuffer(blob, dtype=np.int64) for (blob,) in swept]
-    return np.unique(np.concatenate([np.array([word for (word,) in single], dtype=np.int64), *parts]))
+    return np.concatenate([np.array([word for (word,) in single], dtype=np.int64), _swept(db, fingerprint)])
 
 
 def _read(db: sqlite3.Connection, fingerprint: str, kind: str | None = None) -> tuple[list[Any], list[Any]]:

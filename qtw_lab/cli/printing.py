@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -31,7 +32,7 @@ _SENTENCES: Final = 24
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-_EXAMPLES: Final = {"--cost": "commission_bps=10", "--stop": "stop_loss=0.1"}
+_EXAMPLES: Final = {"--cost": "commission_bps=10", "--stop": "stop_loss=0.1", "-w": "momentum_12_1=1"}
 
 
 def pairs(texts: list[str] | None, option: str) -> dict[str, Any]:
@@ -94,7 +95,14 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  (one line for each kind of value
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def print_table(frame: pd.DataFrame, empty: str = "Nothing.", *, fractions: Collection[str] = ()) -> None:
+def print_table(
+    frame: pd.DataFrame,
+    empty: str = "Nothing.",
+    *,
+    fractions: Collection[str] = (),
+    written: Mapping[str, Callable[[Any], str]] | None = None,
+    staying: Collection[str] | None = None,
+) -> None:
     """A table for people, as wide as the screen; one block a row where the screen is too narrow for its columns.
 
     Parameters
@@ -105,26 +113,69 @@ def print_table(frame: pd.DataFrame, empty: str = "Nothing.", *, fractions: Coll
         Said where there is no row.
     fractions : collection of str
         Columns to show in percent.
+    written : mapping of str to callable, optional
+        How the values of a column are written, where not as `shown`.
+    staying : collection of str, optional
+        Where the screen is too narrow: show these columns, of the others as many as fit, and say which were left out.
     """
     if frame.empty:
         stdout.print(empty)
         return
-    names = [str(name).replace("_", " ") for name in frame.columns]
-    percent = [str(name) in fractions for name in frame.columns]
-    rows = [
-        [
-            f"{value:,.2%}" if share and _known(value) else shown(value)
-            for value, share in zip(row, percent, strict=True)
-        ]
-        for row in frame.itertuples(index=False)
-    ]
-    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in frame.dtypes]
+    given = dict.fromkeys(map(str, fractions), _percent) | dict(written or {})
+    ways = [given.get(str(name), shown) for name in frame.columns]
+    columns = [
+        _Column(
+            str(name).replace("_", " "), tuple(way(one) if _known(one) else "–" for one in frame.iloc[:, place]),
+            pd.api.types.is_numeric_dtype(frame.dtypes.iloc[place]),
+        )
+        for place, (name, way) in enumerate(zip(frame.columns, ways, strict=True))
+    ]  # fmt: skip
+    chosen = columns
+    if staying is not None and not _fits(columns):
+        chosen = _fitting(columns, [str(name) in staying for name in frame.columns])
+    _print_columns(chosen) if _fits(chosen) else _print_blocks(chosen)
+    if left_out := [column.name for column in columns if column not in chosen]:
+        stdout.print(f"Left out for want of room: {', '.join(left_out)}. A wider screen or --json shows them.")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Column:
+    """A heading, the cells below it, and whether they are numbers."""
+
+    name: str
+    cells: tuple[str, ...]
+    numeric: bool
+
+
+def _percent(value: Any) -> str:
+    return f"{value:,.2%}"
+
+
+def _fits(columns: Sequence[_Column]) -> bool:
+    return _layout(columns) is not None
+
+
+def _fitting(columns: Sequence[_Column], stay: Sequence[bool]) -> list[_Column]:
+    """Those that stay, and of the others in their order each that still fits; all where not even the first do."""
+    kept = list(stay)
+    if not _fits([column for column, keep in zip(columns, kept, strict=True) if keep]):
+        return list(columns)
+    for place, keep in enumerate(stay):
+        if not keep:
+            kept[place] = True
+            kept[place] = _fits([column for column, there in zip(columns, kept, strict=True) if there])
+    return [column for column, keep in zip(columns, kept, strict=True) if keep]
+
+
+def _layout(columns: Sequence[_Column]) -> tuple[list[int], int] | None:
+    """The width of each column and the gap between two; None where the screen is too narrow."""
+    names = [column.name for column in columns]
+    rows = list(zip(*(column.cells for column in columns), strict=True))
     for gap in (2, 1):
         widths = _widths(names, rows, stdout.width - gap * (len(names) - 1))
         if widths is not None:
-            _print_columns(names, rows, numeric, widths, gap)
-            return
-    _print_blocks(names, rows)
+            return widths, gap
+    return None
 
 
 def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
@@ -133,40 +184,46 @@ def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> l
     headings = [max(map(len, name.split()), default=1) for name in names]
     short = [wide <= _SHORT for wide in longest]
     widths = [max(pair) for pair in zip(longest, headings, strict=True)]
-    left = room - sum(wide for wide, whole in zip(widths, short, strict=True) if whole)
-    if left < _SENTENCES * short.count(False):
+    least = [
+        wide if whole else min(wide, max(_SENTENCES, heading if heading <= _SHORT else 0))
+        for wide, whole, heading in zip(widths, short, headings, strict=True)
+    ]
+    left = room - sum(least)
+    if left < 0:
         return None
     waiting = sorted((wide, place) for place, wide in enumerate(widths) if not short[place])
     for number, (wide, place) in enumerate(waiting):
-        widths[place] = min(wide, left // (len(waiting) - number))
-        left -= widths[place]
+        widths[place] = min(wide, least[place] + left // (len(waiting) - number))
+        left -= widths[place] - least[place]
     return widths
 
 
-def _print_columns(
-    names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], widths: Sequence[int], gap: int
-) -> None:
+def _print_columns(columns: Sequence[_Column]) -> None:
+    widths, gap = _layout(columns) or ([], 2)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, gap, 0, 0), collapse_padding=True)
-    for name, number, wide in zip(names, numeric, widths, strict=True):
-        table.add_column(Text(name), justify="right" if number else "left", overflow="fold", width=wide)
-    for row in rows:
+    for column, wide in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if column.numeric else "left"
+        table.add_column(Text(column.name), justify=side, overflow="fold", width=wide)
+    for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(*map(Text, row))
     stdout.print(table)
 
 
-def _print_blocks(names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    for number, row in enumerate(rows):
+def _print_blocks(columns: Sequence[_Column]) -> None:
+    for number, row in enumerate(zip(*(column.cells for column in columns), strict=True)):
         if number:
             stdout.print()
-        print_pairs(zip(names, row, strict=True))
+        print_pairs(zip((column.name for column in columns), row, strict=True))
 
 
 def print_pairs(pairs: Iterable[tuple[str, str]], justify: Literal["left", "right"] = "left") -> None:
     """Names, and what belongs to each."""
+    rows = list(pairs)
+    most = stdout.width * 11 // 20  # a long name must not leave its value a column of single words
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(style="dim", overflow="fold", width=min(max((len(name) for name, _ in rows), default=1), most))
     table.add_column(justify=justify, overflow="fold")
-    for name, value in pairs:
+    for name, value in rows:
         table.add_row(Text(name), Text(value))
     stdout.print(table)
 

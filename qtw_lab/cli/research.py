@@ -49,6 +49,8 @@ ReportFile = Annotated[
 ]
 
 
+#: How a file of a tear sheet may end.
+_ENDINGS: Final = (".html", ".pdf", ".png")
 #: Metrics of a sweep that are fractions, shown in percent.
 _FRACTIONS: Final = ("total_return", "cagr", "volatility", "max_drawdown")
 
@@ -96,6 +98,7 @@ def backtest(
 ) -> None:
     """Backtest a strategy and print its figures."""
     lab, chosen = Lab.from_settings(), _strategy(name, param)
+    _refuse_ending(report, _ENDINGS)
     bars = lab.bars(symbols, start, end, timeframe, source=source)
     result = lab.backtest(
         chosen, bars, costs=_costs(cost, preset), stops=_stops(stop), execution=execution, cash=cash,
@@ -161,10 +164,11 @@ def validate(
     run: Annotated[str, typer.Argument(help="Id of a recorded backtest or sweep; `qtw runs list` shows them.")],
     level: Annotated[float, typer.Option(help="How often a worthless strategy may pass a test of luck.")] = 0.05,
     reps: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 1000,
-    report: Annotated[Path | None, typer.Option("--report", help="Write the page to this file.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Write the page to this .html file.")] = None,
     json: Json = False,
 ) -> None:
     """Judge a recorded backtest or sweep: supported, fragile, or not distinguishable from luck."""
+    _refuse_ending(report, (".html",))
     found = Lab.from_settings().validate(run, level=level, reps=reps)
     if report is not None:
         found.to_html(report)
@@ -183,6 +187,12 @@ def validate(
     print_table(pd.DataFrame([{"question": check.title, "answer": check.word} for check in found.checks]))
     if report is not None:
         stdout.print(f"Report: {report}", soft_wrap=True)
+
+
+def _refuse_ending(report: Path | None, endings: tuple[str, ...]) -> None:
+    """Refuse, before any work, a file whose ending promises what will not be in it."""
+    if report is not None and report.suffix.lower() not in endings:
+        raise DataError(f"--report {str(report)!r} does not end with {' or '.join(endings)}. Name such a file.")
 
 
 def _strategy(name: str, texts: list[str] | None) -> Strategy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import pandas as pd
 import typer
@@ -14,6 +14,9 @@ from qtw_lab.core import DataError
 from qtw_lab.lab import Lab
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+#: What would make the run again: it is for machines, and long; --json has it.
+_RECIPE: Final = "recipe"
 
 Id = Annotated[str, typer.Argument(help="Run id, or enough of its beginning.")]
 
@@ -48,7 +51,7 @@ def run(
 
 @app.command("list")
 def list_runs(
-    kind: Annotated[str | None, typer.Option(help="notebook, backtest ...")] = None,
+    kind: Annotated[str | None, typer.Option(help="notebook, backtest, sweep, validation.")] = None,
     status: Annotated[str | None, typer.Option(help="ok, failed or running.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     json: Json = False,
@@ -74,7 +77,8 @@ def show(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word fo
         return
     about = [
         ("run", found.id), ("kind", found.kind), ("name", found.name), ("status", found.status),
-        ("started", f"{found.started:%Y-%m-%d %H:%M:%S} UTC"), ("folder", found.folder), *found.parameters.items(),
+        ("started", f"{found.started:%Y-%m-%d %H:%M:%S} UTC"), ("folder", found.folder),
+        *((name, value) for name, value in found.parameters.items() if name != _RECIPE),
     ]  # fmt: skip
     print_pairs((name, str(value)) for name, value in about if value is not None)
     stdout.print()
@@ -97,7 +101,8 @@ def compare(ids: Annotated[list[str], typer.Argument(help="Two or more run ids."
         columns[found.id] = pd.Series({fact.name: (fact.value if json else fact.shown) for fact in found.facts()})
     if len(columns) < 2:
         raise DataError("Comparing needs two different runs at least; `qtw runs list` shows their ids.")
-    table = pd.DataFrame(columns)
+    order = dict.fromkeys(name for column in columns.values() for name in column.index)
+    table = pd.DataFrame(columns).reindex(list(order))  # what stands first in a report stands first here
     if json:
         print_json({name: plain(table[name]) for name in table})
     else:

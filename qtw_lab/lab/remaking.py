@@ -151,15 +151,17 @@ def _refuse_other(name: str, then: Mapping[str, float | None], now: Mapping[str,
     """Refuse a sweep whose figures are not those that were recorded."""
     for metric, old in then.items():
         new = now.get(metric)
-        if old is None or new is None:
-            same = old is new
-        else:
-            same = abs(new - old) <= _SAME * max(1.0, abs(old), abs(new))
-        if not same:
+        if not _alike(old, new):
             raise DataError(
                 f"Run {name} does not give the same figures again (mean {metric} {old} then, {new} now): its strategy "
                 "or the engine has changed. Run it once more and use the new id."
             )
+
+
+def _alike(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return abs(new - old) <= _SAME * max(1.0, abs(old), abs(new))
 
 
 def _planned(name: str, base: Strategy, plan: Mapping[str, Any]) -> Plan:

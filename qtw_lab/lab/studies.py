@@ -45,6 +45,8 @@ class Studies(abc.ABC):
     def validate(self, subject: Result | Sweep | str, **options: Any) -> ValidationReport:
         """The verdict on a backtest or sweep: supported, fragile, or not distinguishable from luck.
 
+        What is judged counts as tried from now on if it did not before; the verdict is recorded as a run of its own.
+
         Parameters
         ----------
         subject : Result, Sweep or str
@@ -59,9 +61,12 @@ class Studies(abc.ABC):
         """
         from qtw_lab.research.validation import validate
 
-        made = self.made_again(subject) if isinstance(subject, str) else subject
-        report = validate(made, **{"ledger": self.trials} | options)
-        settings = records.settings_of(report.result) | {"verdict": report.verdict}
+        run = self.registry.get(subject) if isinstance(subject, str) else None
+        made = remaking.made_again(run, self.bars) if run is not None else subject
+        chosen = {"ledger": self.trials} | options
+        report = validate(_entered(made, chosen["ledger"]), **chosen)
+        said = {"verdict": report.verdict, "judged": None if run is None else run.id, "options": _said(options)}
+        settings = records.settings_of(report.result) | said
         name = report.result.strategy.name
         self.registry.record("validation", name, report.facts(), settings, records.uses(report.result.bars))
         return report
@@ -118,3 +123,20 @@ class Studies(abc.ABC):
     def tried(self) -> pd.DataFrame:
         """Every configuration ever tried, counted by data and strategy."""
         return self.trials.table()
+
+
+def _entered(made: Any, ledger: TrialLedger | None) -> Any:
+    """The backtest or sweep, counted in the ledger; anything else as it is, for `validate` to refuse."""
+    from qtw_lab.backtest.counting import counted_sweep
+    from qtw_lab.backtest.recording import counted
+    from qtw_lab.backtest.result import Result
+    from qtw_lab.backtest.sweep import Sweep
+
+    if ledger is not None and isinstance(made, Result):
+        return counted(made, ledger)
+    return counted_sweep(made, ledger) if ledger is not None and isinstance(made, Sweep) else made
+
+
+def _said(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options in plain values, for the record."""
+    return {name: remaking.plain(value) for name, value in options.items() if name != "ledger"}
