@@ -27,7 +27,7 @@ CRITERIA: Final[Mapping[str, Callable[[Any, float], Any]]] = {
 #: What the number of trials of such a result leaves out.
 ONE_TRIAL: Final = (
     "parameters were chosen on training bars only; every other grid, window or metric tried on these bars is a further "
-    "trial that this count does not know"
+    "trial, which the deflated Sharpe ratio counts as far as the ledger knows of it"
 )
 
 

@@ -28,8 +28,8 @@ FloatArray = npt.NDArray[np.float64]
 
 #: What the number of allocators leaves out.
 MORE_TRIALS: Final = (
-    "every other allocator, option, window or list of symbols tried on these bars is a further trial that this count "
-    "does not know"
+    "every other allocator, option, window or list of symbols tried on these bars is a further trial, which the "
+    "deflated Sharpe ratio counts as far as the ledger knows of it"
 )
 
 

@@ -170,6 +170,8 @@ def ledger_lines(paces: list[dict[str, Any]]) -> list[str]:
         lines.append(
             f"| {pace['name']} | {pace['items']:,} | {_seconds(pace['seconds'])} | {each} | {pace['rate']:,.0f} |"
         )
+    lines += ["", "- each add opens the file, commits and closes it: the disk of the temporary folder sets the pace"]
+    lines += ["- the count after every step was what had been entered, or no figure would stand here"]
     return [*lines, ""]
 
 

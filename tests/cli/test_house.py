@@ -62,4 +62,4 @@ def test_the_demo_runs_offline_and_names_its_report(qtw, storage):
     (report,) = (storage / "runs").glob("*/report.html")
     assert str(report) in answer.out
     assert "Sharpe ratio" in answer.out
-    assert {row["kind"] for row in qtw("runs", "list", "--json").json} == {"notebook", "backtest"}
+    assert {row["kind"] for row in qtw("runs", "list", "--json").json} == {"notebook", "backtest", "sweep"}

@@ -1,5 +1,6 @@
 """The report file: complete, standalone, written whole or not at all, and true to the result."""
 
+import functools
 import json
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import qtw_lab as qtw
+from qtw_lab.backtest.sweep import sweep as uncounted_sweep
 from qtw_lab.core import DataError, Fact, Facts, SetupError
 from qtw_lab.lab import Lab, Report
 from qtw_lab.lab.report import report
@@ -35,8 +37,19 @@ def swept(lab, result):
 
 
 @pytest.fixture(scope="module")
+def small(lab):
+    """A result of few bars, where what is asked does not hang on them."""
+    return lab.backtest("sma_cross", qtw.Bars.from_frame(weekdays(*range(10, 70)), symbol="SMALL"), fast=5, slow=20)
+
+
+@pytest.fixture(scope="module")
 def page(lab, result, swept):
     return lab.report(result, swept)
+
+
+def weekdays(*closes: float) -> pd.DataFrame:
+    close = pd.Series(closes, pd.bdate_range("2024-01-02", periods=len(closes)), dtype=float)
+    return pd.DataFrame({"open": close, "high": close, "low": close, "close": close, "volume": close * 0 + 1})
 
 
 class Outline(HTMLParser):
@@ -118,11 +131,15 @@ def test_the_figures_are_those_of_the_result(page, result):
             assert f"{fact.title} {fact.shown}" in text
 
 
-def test_the_trials_are_all_those_on_the_data_not_only_this_sweeps(lab, result, swept, tmp_path):
+def test_what_is_reported_counts_as_tried_beside_all_else_on_the_data(lab, small, tmp_path):
+    """Three of another strategy, then the result, then a sweep of four of which the result is one."""
     own = lab.with_storage(tmp_path)
-    own.sweep("macd", result.bars, grid={"fast": [5, 8, 12]})
-    assert own.report(result).facts["trials"] == 3
-    assert own.report(result, swept).facts["trials"] == 4  # the larger of the two: this lab did not see that sweep
+    own.sweep("macd", small.bars, grid={"fast": [5, 8, 12]})
+    assert own.report(small).facts["trials"] == 3 + 1
+    swept = uncounted_sweep("sma_cross", small.bars, grid={"fast": [5, 10], "slow": [20, 50]})
+    assert own.report(small, swept).facts["trials"] == 3 + 4
+    assert own.trials.count(small.bars.fingerprint) == 3 + 4
+    assert lab.trials.count(small.bars.fingerprint) == 1
 
 
 def test_the_sweep_shows_its_best_rows_and_its_map(page, swept):
@@ -132,45 +149,47 @@ def test_the_sweep_shows_its_best_rows_and_its_map(page, swept):
     assert f"{swept.table['sharpe'].max():.3f}" in text
 
 
-def test_a_sweep_of_three_parameters_is_told_without_a_map(lab, result):
-    three = lab.sweep("sma_cross", result.bars, grid={"fast": [5, 10], "slow": [20, 50], "short": [True, False]})
-    text = Outline(lab.report(result, three).html).text
+def test_a_sweep_of_three_parameters_is_told_without_a_map(lab, small, tmp_path):
+    own = lab.with_storage(tmp_path)
+    three = own.sweep("sma_cross", small.bars, grid={"fast": [5, 10], "slow": [20, 50], "short": [True, False]})
+    text = Outline(own.report(small, three).html).text
     assert "Best of the sweep" in text
     assert "Parameter map" not in text
 
 
-def weekdays(*closes: float) -> pd.DataFrame:
-    close = pd.Series(closes, pd.bdate_range("2024-01-02", periods=len(closes)), dtype=float)
-    return pd.DataFrame({"open": close, "high": close, "low": close, "close": close, "volume": close * 0 + 1})
+KINDS = {
+    "no trade": lambda: qtw.Bars.from_frame(weekdays(*(10,) * 80), symbol="FLAT"),
+    "three bars": lambda: qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT"),
+    "strange name": lambda: qtw.Bars.from_frame(weekdays(*range(10, 40)), symbol="A<b>&"),
+    "late listing": lambda: qtw.Bars.from_frame(
+        pd.concat({"A": weekdays(*range(10, 40)), "B": weekdays(*[np.nan] * 15, *range(10, 25))}, axis=1), holes="keep"
+    ),
+    "closes only": lambda: Lab.offline().bars("KO,JNJ", "2020-01-01", "2020-03-31"),
+}
 
 
-@pytest.mark.parametrize(
-    "bars",
-    [
-        qtw.Bars.from_frame(weekdays(*(10,) * 80), symbol="FLAT"),
-        qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT"),
-        qtw.Bars.from_frame(weekdays(*range(10, 40)), symbol="A<b>&"),
-        qtw.Bars.from_frame(
-            pd.concat({"A": weekdays(*range(10, 40)), "B": weekdays(*[np.nan] * 15, *range(10, 25))}, axis=1),
-            holes="keep",
-        ),
-        Lab.offline().bars("KO,JNJ", "2020-01-01", "2020-12-31"),
-    ],
-    ids=["no trade", "three bars", "strange name", "late listing", "closes only"],
-)
+@pytest.fixture(scope="module")
+def of_kind(lab):
+    """The report of one kind of bars and one strategy; made once."""
+
+    @functools.cache
+    def made(kind: str, name: str) -> tuple[qtw.Bars, Outline]:
+        bars, given = KINDS[kind](), {"fast": 1, "slow": 2} if name == "sma_cross" else {}
+        return bars, Outline(lab.report(lab.backtest(name, bars, **given)).html)
+
+    return made
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["buy_and_hold", "sma_cross"])
-def test_every_kind_of_result_has_its_report(lab, bars, name):
-    parameters = {"fast": 1, "slow": 2} if name == "sma_cross" else {}
-    bars = (
-        bars if len(bars) > 2 or name == "buy_and_hold" else qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT")
-    )
-    outline = Outline(lab.report(lab.backtest(name, bars, **parameters)).html)
+def test_every_kind_of_result_has_its_report(of_kind, kind, name):
+    bars, outline = of_kind(kind, name)
     assert bars.symbols[0] in outline.text
     assert outline.open == []
 
 
-def test_a_title_is_shown_as_text(lab, result):
-    page = lab.report(result, title="<script>alert(1)</script> & more")
+def test_a_title_is_shown_as_text(lab, small):
+    page = lab.report(small, title="<script>alert(1)</script> & more")
     assert "<script>alert(1)" not in page.html
     assert "<script>alert(1)</script> & more" in Outline(page.html).text
 
@@ -190,6 +209,7 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_half(page, tmp_path):
 LIMITED = """
 import resource, sys
 from pathlib import Path
+from qtw_lab.backtest.sweep import sweep as uncounted_sweep
 from qtw_lab.core import DataError, Fact, Facts, SetupError
 from qtw_lab.lab import Report
 
@@ -221,9 +241,9 @@ def test_what_costs_took_is_told_part_by_part(page, result):
     assert "Money paid, and drag: paid over mean equity, a year." in text
 
 
-def test_free_trading_has_no_table_of_costs(lab):
-    bars = qtw.Bars.from_frame(weekdays(10, 11, 12, 11), symbol="X")
-    assert "What costs took" not in Outline(lab.report(lab.backtest("buy_and_hold", bars)).html).text
+def test_free_trading_has_no_table_of_costs(of_kind):
+    _, outline = of_kind("three bars", "buy_and_hold")
+    assert "What costs took" not in outline.text
 
 
 def _doubtful() -> qtw.Bars:
@@ -257,12 +277,12 @@ def test_without_a_hidden_course_there_is_no_band(page):
     assert "Ambiguity band" not in Outline(page.html).text
 
 
-def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(lab, result):
-    unasked = qtw.backtest("buy_and_hold", result.bars)
+def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(lab, small):
+    unasked = qtw.backtest("buy_and_hold", small.bars)
     assert unasked.agreement is None
     text = Outline(lab.report(unasked).html).text
     assert "Second engine agrees with the reference engine on the only fill" in text
-    assert text.index("Second engine") < text.index("Sharpe ratio")
+    assert text.index("Second engine") < text.index("Result after costs")
 
 
 def test_still_pages_are_written(page, tmp_path):
@@ -286,4 +306,4 @@ def test_a_still_page_that_cannot_be_written_leaves_nothing(page, tmp_path):
 
 def test_a_figure_of_the_lead_may_not_be_told_twice(result):
     with pytest.raises(DataError, match="name trials twice"):
-        report(result, None, None, 1, lead=[Fact("trials", 5, "count")])
+        report(result, None, None, lead=[Fact("trials", 5, "count")])

@@ -71,7 +71,7 @@ def test_with_one_combination_every_path_is_the_plain_backtest(bars):
 
 def test_combinatorial_facts_state_trials_first_and_that_fits_saw_the_future(bars):
     facts = combinatorial(SmaCross, bars, GRID).facts()
-    assert [fact.name for fact in facts][:4] == ["trials", "costs", "execution", "data_fingerprint"]
+    assert [fact.name for fact in facts][:4] == ["trials", "deflated_sharpe", "costs", "execution"]
     assert (facts["trials"], facts["splits"], facts["paths"]) == (6, 15, 5)
     assert facts["low_sharpe"] <= facts["median_sharpe"] <= facts["high_sharpe"]
     assert any("fits also saw bars after their test" in note for note in facts.notes)

@@ -256,7 +256,7 @@ def test_efficiency_is_undefined_where_training_promised_nothing(walked):
 
 def test_facts_state_trials_first_and_what_was_charged_on_which_data(walked, bars):
     facts = walked.facts()
-    assert [fact.name for fact in facts][:4] == ["trials", "costs", "execution", "data_fingerprint"]
+    assert [fact.name for fact in facts][:4] == ["trials", "deflated_sharpe", "costs", "execution"]
     assert facts["trials"] == 24
     assert facts["data_fingerprint"] == bars.fingerprint[:16]
     assert facts["costs"] == COSTS.describe()
