@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from qtw_lab.backtest.equities import returns_of
+from qtw_lab.backtest.equities import returns_at
 from qtw_lab.backtest.plan import Plan
 from qtw_lab.backtest.recording import fixed_of
 from qtw_lab.backtest.terms import Terms
-from qtw_lab.backtest.trials import STRETCHES, Batch, sketch
+from qtw_lab.backtest.trials import STRETCHES, Batch, sketches
 from qtw_lab.core import Bars
 from qtw_lab.stats import performance as p
 from qtw_lab.strategies import Strategy
@@ -49,6 +49,10 @@ class Swept(Protocol):
     @property
     def plan(self) -> Plan:
         """All combinations there were to be."""
+
+    @property
+    def evaluated(self) -> str:
+        """How: as "columns", or "one by one"."""
 
     @property
     def spans(self) -> Sequence[tuple[int, int]] | None:
@@ -92,13 +96,17 @@ def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
 
 def _coded(sweep: Swept) -> tuple[dict[str, list[Any]], list[IntArray]]:
     """The values of each parameter that varied, and which of them each evaluated combination has."""
-    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
-    places = np.concatenate([np.arange(*span) for span in spans])
     values = {
         name: [one if isinstance(one, _PLAIN) else repr(one) for one in choices]
         for name, choices in zip(sweep.plan.names, sweep.plan.values, strict=True)
     }
-    return values, list(sweep.plan.codes(places))
+    return values, list(sweep.plan.codes(_evaluated(sweep)))
+
+
+def _evaluated(sweep: Swept) -> IntArray:
+    """The places in the plan that were evaluated."""
+    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
+    return np.concatenate([np.arange(*span) for span in spans])
 
 
 def _places(sweep: Swept, size: int, accounts: int) -> IntArray:
@@ -113,12 +121,10 @@ def _drawn(sweep: Swept, bars: Bars, places: IntArray) -> tuple[npt.NDArray[np.f
     """Sketches of the returns of these combinations on these bars, and their Sharpe ratios."""
     if not len(places):
         return np.empty((0, STRETCHES), dtype=np.float32), {}
-    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
-    numbers = np.concatenate([np.arange(*span) for span in spans])[places]
-    returns = returns_of([sweep.plan.one(number) for number in numbers.tolist()], bars, sweep.terms)
+    numbers = _evaluated(sweep)[places]
+    returns = returns_at(sweep.plan, numbers, bars, sweep.terms, columned=sweep.evaluated == "columns")
     ratios = np.asarray(p.sharpe_ratio(returns, bars.periods_per_year))
-    sketches = np.array([sketch(column) for column in returns.T], dtype=np.float32).reshape(-1, STRETCHES)
-    return sketches, dict(zip(places.tolist(), ratios.tolist(), strict=True))
+    return sketches(returns), dict(zip(places.tolist(), ratios.tolist(), strict=True))
 
 
 def _joined(sweep: Swept, each: Sequence[Batch]) -> Batch:

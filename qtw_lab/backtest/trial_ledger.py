@@ -10,7 +10,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock
 
+from qtw_lab.backtest.connections import PATIENCE, connection, keep
 from qtw_lab.backtest.trials import STRETCHES, Batch, Known, Trial, WordArray, finite, spelled
 from qtw_lab.backtest.tried import Tried
 from qtw_lab.core import DataError, SetupError
@@ -67,7 +68,6 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET sharpes = excluded.sharpes, sketches = excluded.sketches, identities = excluded.identities
 WHERE length(excluded.sketches) > length(sketches)
 """
-_PATIENCE: Final = 60.0
 _FEW: Final = 16
 COLUMNS: Final = ("fingerprint", "strategy", "trials", "best_sharpe", "mean_sharpe", "last")
 
@@ -119,8 +119,8 @@ class TrialLedger:
                     db.execute(_ENTER, row)
         return new
 
-    def add_batches(self, batches: Iterable[Batch]) -> int:
-        """Enter the configurations of a sweep at once. Returns how many were new.
+    def add_batches(self, batches: Iterable[Batch]) -> None:
+        """Enter the configurations of a sweep at once; those already known count once.
 
         Raises
         ------
@@ -130,13 +130,9 @@ class TrialLedger:
             If the file cannot be written.
         """
         rows = [_batch_row(batch) for batch in batches]
-        with self._connection() as db, _writing(db):
-            new = 0
-            for row in rows:
-                words = np.unique(np.frombuffer(row[7], dtype=np.int64))
-                new += int((~np.isin(words, _identities(db, row[0]))).sum())
-                db.execute(_ENTER_BATCH, row)
-            return new
+        if rows:
+            with self._connection() as db, _writing(db):
+                db.executemany(_ENTER_BATCH, rows)
 
     def holds(self, batches: Iterable[Batch]) -> bool:
         """Whether each of these sweeps was entered before, sketched, as a sweep of just these configurations."""
@@ -191,14 +187,19 @@ class TrialLedger:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)) as db:
+            db = connection(self.path)
+            try:
                 db.execute("PRAGMA synchronous = NORMAL")
                 if db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'batches'").fetchone()[0] == 0:
                     # SQLite does not wait when two connections change the journal at once: one of them would fail
-                    with FileLock(f"{self.path}.lock", timeout=_PATIENCE):
+                    with FileLock(f"{self.path}.lock", timeout=PATIENCE):
                         db.execute("PRAGMA journal_mode = WAL")
                         _make(db)
                 yield db
+            except BaseException:
+                db.close()
+                raise
+            keep(self.path, db)
         except sqlite3.DatabaseError as err:
             if isinstance(err, sqlite3.OperationalError):
                 raise SetupError(
@@ -206,7 +207,8 @@ class TrialLedger:
                     "set QTW_STORAGE_DIR to a folder that can be written."
                 ) from err
             raise DataError(
-                f"The trial ledger {self.path} is damaged: {err}. Move it away; a new one is started."
+                f"The trial ledger {self.path} is damaged: {err}. Move it away, with what lies beside it under its "
+                "name (-wal, -shm); a new one is started."
             ) from err
         except OSError as err:
             raise SetupError(

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -118,7 +119,7 @@ class Batch:
     def __len__(self) -> int:
         return len(self.sharpes)
 
-    @property
+    @cached_property
     def identities(self) -> WordArray:
         """The identity of each configuration, (K,): the one its `Trial` would have."""
         return identities(self.strategy, self.fixed, self.values, self.codes)
@@ -177,13 +178,21 @@ def sketch(returns: npt.ArrayLike) -> npt.NDArray[np.float32]:
     >>> float(np.round(sketch(r) @ sketch(2 * r + 1), 4)), float(np.round(sketch(r) @ sketch(-r), 4))
     (1.0, -1.0)
     """
-    values = np.asarray(returns, dtype=np.float64)
-    sums = np.zeros(STRETCHES)
-    if len(values) and np.isfinite(values).all() and np.ptp(values) > 0:
-        starts = np.unique(np.linspace(0, len(values), STRETCHES, endpoint=False).astype(np.int64))
-        sums[: len(starts)] = np.add.reduceat(values - values.mean(), starts)
-        length = float(np.linalg.norm(sums))
-        sums = sums / length if length > 0 else sums
+    one: npt.NDArray[np.float32] = sketches(np.asarray(returns, dtype=np.float64)[:, None])[0]
+    return one
+
+
+def sketches(returns: FloatArray) -> npt.NDArray[np.float32]:
+    """The sketch of each column of returns (T, K), as (K, `STRETCHES`)."""
+    length, count = returns.shape
+    sums = np.zeros((count, STRETCHES))
+    if length:
+        starts = np.unique(np.linspace(0, length, STRETCHES, endpoint=False).astype(np.int64))
+        moving = np.isfinite(returns).all(axis=0) & (np.ptp(np.nan_to_num(returns), axis=0) > 0)
+        apart = returns[:, moving] - returns[:, moving].mean(axis=0)
+        sums[moving, : len(starts)] = np.add.reduceat(apart, starts, axis=0).T
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        sums = np.divide(sums, norms, out=np.zeros_like(sums), where=norms > 0)
     return sums.astype(np.float32)
 
 

@@ -5,7 +5,8 @@ import pytest
 
 import qtw_lab as qtw
 from qtw_lab.backtest.engine import backtest
-from qtw_lab.backtest.equities import returns_of
+from qtw_lab.backtest.equities import returns_at, returns_of
+from qtw_lab.backtest.plan import planned
 from qtw_lab.backtest.sweep import sweep
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import DataError
@@ -34,6 +35,15 @@ def test_they_are_the_returns_of_the_results(bars, terms, name):
     found = returns_of(chosen, bars, Terms.given(**terms))
     expected = backtest(chosen[0], bars, **terms).returns.to_numpy()
     np.testing.assert_array_equal(found, np.column_stack([expected, expected]))
+
+
+@pytest.mark.parametrize("columned", [True, False])
+def test_combinations_of_a_plan_together_are_those_alone(bars, columned):
+    plan = planned(qtw.strategies.SmaCross(), {"fast": [5, 10, 20], "slow": [50, 60]})
+    one = bars.select("IBM")
+    terms = Terms.given(costs=qtw.Costs(commission_bps=7))
+    found = returns_at(plan, np.array([0, 3, 5]), one, terms, columned=columned)
+    np.testing.assert_array_equal(found, returns_of([plan.one(place) for place in (0, 3, 5)], one, terms))
 
 
 def test_rows_of_a_sweep_are_found_by_their_index(bars):

@@ -90,7 +90,7 @@ def test_a_sweep_that_kept_only_its_best_rows_still_knows_the_spread_of_all(bars
 def test_a_sweep_that_is_known_is_not_looked_into_again(bars, ledger, monkeypatch):
     grid = {"fast": [5, 10, 15], "slow": [50, 60]}
     first = qtw.sweep("sma_cross", bars, grid=grid)
-    monkeypatch.setattr("qtw_lab.backtest.batches.returns_of", None)  # running a row again would fail
+    monkeypatch.setattr("qtw_lab.backtest.batches.returns_at", None)  # running a row again would fail
     again = qtw.sweep("sma_cross", bars, grid={"slow": [60, 50], "fast": [15, 10, 5]})
     assert again.known == first.known
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qtw_lab.backtest import connections
 from qtw_lab.backtest.trials import Batch, sketch
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.research.trials import Trial, TrialLedger
@@ -83,15 +84,17 @@ def grid(fast, slow, *, fingerprint=DATA, sharpes=None, strategy="x", **fixed):
 
 def test_a_batch_counts_each_configuration_once_with_those_already_known(ledger):
     assert ledger.add([Trial(DATA, "x", {"fast": 2, "slow": 10}), Trial(DATA, "x", {"fast": 9, "slow": 10})]) == 2
-    assert ledger.add_batches([grid([1, 2], [10, 20])]) == 3  # fast 2, slow 10 was known
-    assert ledger.add_batches([grid([1, 2], [10, 20])]) == 0
-    assert ledger.add_batches([grid([2, 3], [20]), grid([1], [5], fingerprint=OTHER)]) == 2
+    for _ in range(2):
+        ledger.add_batches([grid([1, 2], [10, 20])])
+        assert ledger.count(DATA) == 5  # fast 2, slow 10 was known
+    ledger.add_batches([grid([2, 3], [20]), grid([1], [5], fingerprint=OTHER)])
     assert ledger.add([Trial(DATA, "x", {"fast": 3, "slow": 20})]) == 0  # known from a batch
     assert (ledger.count(DATA), ledger.count(OTHER)) == (6, 1)
 
 
 def test_what_is_fixed_and_the_strategy_make_other_configurations(ledger):
-    assert ledger.add_batches([grid([1], [2]), grid([1], [2], cost=1.0), grid([1], [2], strategy="y")]) == 3
+    ledger.add_batches([grid([1], [2]), grid([1], [2], cost=1.0), grid([1], [2], strategy="y")])
+    assert ledger.count(DATA) == 3
 
 
 def test_a_batch_with_a_value_that_is_no_plain_one_is_refused_and_nothing_entered(ledger):
@@ -251,13 +254,15 @@ def test_a_process_killed_at_any_moment_keeps_what_it_acknowledged(tmp_path):
 )
 def test_a_damaged_ledger_is_named_with_the_way_out(ledger, damage):
     ledger.add(Trial(DATA, "x", {"n": number}) for number in range(2000))
+    connections.forget(ledger.path)  # at rest, as a file is that is found damaged later
     ledger.path.write_bytes(damage(ledger.path.read_bytes()))
     before = ledger.path.read_bytes()
     for use in (ledger.table, lambda: ledger.count(DATA)):
         with pytest.raises(DataError, match=r"trials\.sqlite is damaged: .* Move it away"):
             use()
     assert ledger.path.read_bytes() == before
-    ledger.path.rename(ledger.path.with_name("damaged.sqlite"))
+    for file in ledger.path.parent.glob("trials.sqlite*"):
+        file.rename(file.with_name(f"damaged.{file.name}"))
     assert ledger.add([Trial(DATA, "x", {})]) == 1
 
 
