@@ -21,10 +21,12 @@ from qtw_lab.strategies import Strategy
 
 IntArray = npt.NDArray[np.int64]
 
-#: Of how many rows a sketch is drawn: a twentieth, but so many at least and at most; and most bars times rows.
-_SKETCHED: Final = (4, 16)
+#: Of how many rows of an account a sketch is drawn: a twentieth of all, but so many at least and at most; the fewest if
+#: there are several accounts; and most bars times rows.
+_SKETCHED: Final = (8, 16)
+_FEWEST: Final = 4
 _EFFORT: Final = 400_000
-_PLAIN: Final = (int, float, str, bool, list, dict, tuple, type(None))
+_PLAIN: Final = (int, float, str, bool, type(None))
 
 
 class Swept(Protocol):
@@ -75,7 +77,7 @@ def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
     each = []
     for column, symbol in enumerate(symbols):
         bars = sweep.bars if symbol is None else sweep.bars.select(symbol)
-        drawn, ratios = _drawn(sweep, bars, _places(sweep, size, accounts) if sketched else np.empty(0, dtype=np.int64))
+        drawn, ratios = _drawn(sweep, bars, _places(sweep, size) if sketched else np.empty(0, dtype=np.int64))
         for place, ratio in ratios.items():
             sharpes[place, column] = ratio if np.isnan(sharpes[place, column]) else sharpes[place, column]
         shared = fixed_of(sweep.strategy, bars, sweep.terms)
@@ -97,23 +99,38 @@ def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
 def _coded(sweep: Swept) -> tuple[dict[str, list[Any]], list[IntArray]]:
     """The values of each parameter that varied, and which of them each evaluated combination has."""
     values = {
-        name: [one if isinstance(one, _PLAIN) else repr(one) for one in choices]
+        name: [one if _is_plain(one) else repr(one) for one in choices]
         for name, choices in zip(sweep.plan.names, sweep.plan.values, strict=True)
     }
     return values, list(sweep.plan.codes(_evaluated(sweep)))
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether JSON can hold it."""
+    return all(map(_is_plain, value)) if isinstance(value, (list, tuple)) else isinstance(value, _PLAIN)
+
+
 def _evaluated(sweep: Swept) -> IntArray:
     """The places in the plan that were evaluated."""
-    spans = [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
-    return np.concatenate([np.arange(*span) for span in spans])
+    return np.concatenate([np.arange(*span) for span in _spans(sweep)])
 
 
-def _places(sweep: Swept, size: int, accounts: int) -> IntArray:
-    """Which of the evaluated combinations are run again, for each account."""
+def _spans(sweep: Swept) -> Sequence[tuple[int, int]]:
+    return [(0, len(sweep.plan))] if sweep.spans is None else sweep.spans
+
+
+def sketched_rows(sweep: Swept) -> int:
+    """How many combinations are run again, for each account."""
     least, most = _SKETCHED
+    size = sum(stop - start for start, stop in _spans(sweep))
+    accounts = len(sweep.bars.symbols) if "symbol" in sweep.table.index.names else 1
     wanted = min(max(size // 20, least), most, _EFFORT // len(sweep.bars)) // accounts
-    most = max(2, wanted)
+    return min(max(wanted, _FEWEST), size)
+
+
+def _places(sweep: Swept, size: int) -> IntArray:
+    """Which of the evaluated combinations are run again, for each account."""
+    most = sketched_rows(sweep)
     return np.sort(np.random.default_rng(0).choice(size, min(most, size), replace=False))
 
 

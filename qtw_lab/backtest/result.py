@@ -75,6 +75,8 @@ class Result:
         The engine that made it, and the one that checks it.
     ledger : TrialLedger or None
         What counts the trials on these bars; without one, `facts` knows of this trial alone.
+    chosen_on : str
+        Fingerprint of the bars it was chosen on, if they are more than its own: a row of a sweep over several symbols.
     remarks : tuple of str
         What a reader must know of how it came about.
     """
@@ -95,6 +97,7 @@ class Result:
     again: Callable[[Case], Result] | None = field(repr=False, default=None)
     referee: Callable[[Result], Agreement] | None = field(repr=False, default=None)
     ledger: TrialLedger | None = field(repr=False, default=None)
+    chosen_on: str = field(repr=False, default="")
     remarks: tuple[str, ...] = field(repr=False, default=())
 
     @classmethod
@@ -253,7 +256,9 @@ class Result:
         from qtw_lab.backtest.tried import Tried
 
         if trials is None and self.ledger is not None:
-            return self.ledger.tried(self.bars.fingerprint, self.bars.periods_per_year)
+            names = {self.bars.fingerprint, self.chosen_on or self.bars.fingerprint}
+            known = (self.ledger.tried(name, self.bars.periods_per_year) for name in names)
+            return max(known, key=lambda tried: (tried.count, tried.effective))
         return Tried(trials or 1, float(trials or 1))
 
     def facts(self, trials: int | None = None) -> Facts:

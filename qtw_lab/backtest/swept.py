@@ -180,7 +180,7 @@ class Sweep:
         values: dict[str, Any] = dict(zip(names, key, strict=True))
         bars = self.bars.select(str(values.pop("symbol"))) if "symbol" in values else self.bars
         found = backtest(self.strategy.replaced(**values), bars, engine=engine, **self.terms.arguments)
-        return replace(found, ledger=self.ledger)
+        return replace(found, ledger=self.ledger, chosen_on=self.bars.fingerprint)
 
     def _has(self, key: tuple[Any, ...]) -> bool:
         try:

@@ -134,12 +134,13 @@ class TrialLedger:
             with self._connection() as db, _writing(db):
                 db.executemany(_ENTER_BATCH, rows)
 
-    def holds(self, batches: Iterable[Batch]) -> bool:
-        """Whether each of these sweeps was entered before, sketched, as a sweep of just these configurations."""
+    def holds(self, batches: Iterable[Batch], sketches: int = 1) -> bool:
+        """Whether each was entered before, with so many sketches, as a sweep of just these configurations."""
         keys = [(batch.fingerprint, _digest(batch)) for batch in batches]
-        query = "SELECT 1 FROM batches WHERE fingerprint = ? AND digest = ? AND length(sketches) > 0"
+        query = "SELECT 1 FROM batches WHERE fingerprint = ? AND digest = ? AND length(sketches) >= ?"
+        least = sketches * STRETCHES * np.dtype(np.float32).itemsize
         with self._connection() as db:
-            return all(db.execute(query, key).fetchone() for key in keys)
+            return all(db.execute(query, (*key, least)).fetchone() for key in keys)
 
     def count(self, fingerprint: str) -> int:
         """How many distinct configurations were tried on that data."""

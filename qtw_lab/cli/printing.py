@@ -171,21 +171,24 @@ def _layout(columns: Sequence[_Column]) -> tuple[list[int], int] | None:
     """The width of each column and the gap between two; None where the screen is too narrow."""
     names = [column.name for column in columns]
     rows = list(zip(*(column.cells for column in columns), strict=True))
-    for gap in (2, 1):
-        widths = _widths(names, rows, stdout.width - gap * (len(names) - 1))
+    for unbroken, gap in ((_SHORT, 2), (_SHORT, 1), (_SENTENCES, 2), (_SENTENCES, 1)):
+        widths = _widths(names, rows, stdout.width - gap * (len(names) - 1), unbroken)
         if widths is not None:
             return widths, gap
     return None
 
 
-def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """A width for each column: short ones whole, the others sharing what is left; None if the room does not do."""
+def _widths(names: Sequence[str], rows: Sequence[Sequence[str]], room: int, unbroken: int = _SHORT) -> list[int] | None:
+    """A width for each column: short ones whole, the others sharing what is left; None if the room does not do.
+
+    Words of headings over long cells are broken only if they are longer than `unbroken`.
+    """
     longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
     headings = [max(map(len, name.split()), default=1) for name in names]
     short = [wide <= _SHORT for wide in longest]
     widths = [max(pair) for pair in zip(longest, headings, strict=True)]
     least = [
-        wide if whole else min(wide, max(_SENTENCES, heading if heading <= _SHORT else 0))
+        wide if whole else min(wide, max(_SENTENCES, heading if heading <= unbroken else 0))
         for wide, whole, heading in zip(widths, short, headings, strict=True)
     ]
     left = room - sum(least)

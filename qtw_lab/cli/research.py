@@ -162,9 +162,7 @@ def sweep(
 
 def validate(
     run: Annotated[str, typer.Argument(help="Id of a recorded backtest or sweep; `qtw runs list` shows them.")],
-    level: Annotated[
-        float, typer.Option(min=0.0, max=0.5, help="How often a worthless strategy may pass a test of luck.")
-    ] = 0.05,
+    level: Annotated[float, typer.Option(min=0, max=0.5, help="How often luck may pass each of its tests.")] = 0.05,
     reps: Annotated[int, typer.Option(min=100, help="Resamples of the bootstrap.")] = 1000,
     report: Annotated[Path | None, typer.Option("--report", help="Write the page to this .html file.")] = None,
     json: Json = False,

@@ -43,10 +43,10 @@ def chart(
     return plots.Picture(figure, f"Price chart of {title}")
 
 
-def equity(result: Result, theme: str) -> plots.Picture:
+def equity(result: Result, theme: str, title: str | None = None) -> plots.Picture:
     """The account against buy and hold."""
     shown = repr(result.strategy)
-    title = f"{shown if len(shown) <= _LONGEST_TITLE else result.strategy.name}: equity after costs"
+    title = title or f"{shown if len(shown) <= _LONGEST_TITLE else result.strategy.name}: equity after costs"
     figure = plots.equity(result.equity, result.benchmark, title, theme)
     return plots.Picture(figure, f"{title}, against buy and hold, with drawdown")
 

@@ -336,17 +336,21 @@ class Lab(Studies):
         from qtw_lab.backtest.sweep import sweep
 
         done = sweep(strategy, bars, **{"client": self.settings.dask_scheduler} | options)
-        found = counted_sweep(done, self.trials)
-        settings = records.settings_of_sweep(found)
-        self.registry.record("sweep", found.strategy.name, found.facts(), settings, records.uses(bars))
-        return found
+        return self._keep_sweep(counted_sweep(done, self.trials))
 
     def search(self, strategy: str | Strategy | type[Strategy], bars: Bars, **options: Any) -> Sweep:
-        """Search a space of parameters as `qtw.search`, and record every configuration as a trial."""
+        """Search a space of parameters as `qtw.search`, and record every configuration as a trial, and the run."""
         from qtw_lab.backtest.counting import counted_sweep
         from qtw_lab.backtest.search import search
 
-        return counted_sweep(search(strategy, bars, **options), self.trials)
+        return self._keep_sweep(counted_sweep(search(strategy, bars, **options), self.trials))
+
+    def _keep_sweep(self, found: Sweep) -> Sweep:
+        """Write a sweep down as a run; one in which no row traded has no figures."""
+        facts = found.facts() if found.table[found.by].notna().any() else None
+        settings = records.settings_of_sweep(found)
+        self.registry.record("sweep", found.strategy.name, facts, settings, records.uses(found.bars))
+        return found
 
     # Runs
 
@@ -457,11 +461,11 @@ class Lab(Studies):
 
         return chart(shown, symbol, theme, overlays)
 
-    def equity(self, result: Result, theme: str = "light") -> Any:
-        """The account against buy and hold, with the drawdown below."""
+    def equity(self, result: Result, theme: str = "light", title: str | None = None) -> Any:
+        """The account against buy and hold, with the drawdown below; titled by the strategy if not otherwise."""
         from qtw_lab.lab.figures import equity
 
-        return equity(result, theme)
+        return equity(result, theme, title)
 
     def calendar(self, result: Result, theme: str = "light") -> Any:
         """Returns by month and year."""

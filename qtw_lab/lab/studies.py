@@ -6,7 +6,7 @@ import abc
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from qtw_lab.core import Bars
+from qtw_lab.core import Bars, Facts
 from qtw_lab.lab import records, remaking
 
 if TYPE_CHECKING:
@@ -85,28 +85,45 @@ class Studies(abc.ABC):
         """Parameters chosen on the past and traded on what came after, as `research.walkforward.walk_forward`."""
         from qtw_lab.research.walkforward import walk_forward
 
-        return walk_forward(strategy, bars, **{"ledger": self.trials} | options)
+        found = walk_forward(strategy, bars, **{"ledger": self.trials} | options)
+        self._keep("walk_forward", found.strategy.name, found.facts(), bars)
+        return found
 
     def combinatorial(
-        self, strategy: str | Strategy | type[Strategy], bars: Bars, grid: Mapping[str, Iterable[Any]], **options: Any
+        self,
+        strategy: str | Strategy | type[Strategy],
+        bars: Bars,
+        grid: Mapping[str, Iterable[Any]],
+        cv: Any = None,
+        **options: Any,
     ) -> CombinatorialResult:
         """The spread of histories of combinatorial cross-validation, as `research.combinatorial.combinatorial`."""
         from qtw_lab.research.combinatorial import combinatorial
 
-        return combinatorial(strategy, bars, grid, **{"ledger": self.trials} | options)
+        found = combinatorial(strategy, bars, grid, cv, **{"ledger": self.trials} | options)
+        self._keep("combinatorial", found.strategy.name, found.facts(), bars)
+        return found
 
     def factor_study(self, factor: Any, bars: Bars, **options: Any) -> FactorStudy:
         """A factor from end to end, as `research.factors.factor_study`."""
         from qtw_lab.research.factors import factor_study
 
-        return factor_study(factor, bars, **{"ledger": self.trials} | options)
+        found = factor_study(factor, bars, **{"ledger": self.trials} | options)
+        self._keep("factor", found.name, found.facts(), bars)
+        return found
 
     def portfolios(self, bars: Bars, allocators: Any = None, **options: Any) -> PortfolioComparison:
         """Ways to divide money, fitted on the past and traded, as `research.portfolios.portfolio_walk_forward`."""
         from qtw_lab.research.portfolios import portfolio_walk_forward
 
         chosen = {} if allocators is None else {"allocators": allocators}
-        return portfolio_walk_forward(bars, **{"ledger": self.trials} | chosen | options)
+        found = portfolio_walk_forward(bars, **{"ledger": self.trials} | chosen | options)
+        self._keep("portfolio", "allocators", found.facts(), bars)
+        return found
+
+    def _keep(self, kind: str, name: str, facts: Facts, bars: Bars) -> None:
+        """Write a study down as a run."""
+        self.registry.record(kind, name, facts, {"symbols": list(bars.symbols)}, records.uses(bars))
 
     def screen(self, bars: Bars, columns: Any = None, **options: Any) -> Screen:
         """Symbols ranked by what the market pages show, as `research.screener.screen`."""

@@ -136,6 +136,12 @@ class Judgement:
         """Every question, those of luck first."""
         return (*self.gates, *self.stresses)
 
+    @property
+    def answers(self) -> pd.DataFrame:
+        """Every question with its answer and the reason, a row each."""
+        rows = [(check.title, check.word, check.reason) for check in self.checks]
+        return pd.DataFrame(rows, columns=["question", "answer", "why"], index=[check.name for check in self.checks])
+
     def check(self, name: str) -> Check:
         """The answer to one question.
 

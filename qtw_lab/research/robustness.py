@@ -108,7 +108,7 @@ def trades(evidence: Evidence) -> Check:
     fact = Fact("trades", count, "count", "Trades (round trips)", "positions opened, the one still open included")
     reason = f"It rests on {count:,} trade{'' if count == 1 else 's'}; {_FEWEST_TRADES} are asked for."
     title = "Rests on enough trades"
-    return Check(name="trades", title=title, passed=count >= _FEWEST_TRADES, reason=reason, facts=(fact,))
+    return Check(name="enough_trades", title=title, passed=count >= _FEWEST_TRADES, reason=reason, facts=(fact,))
 
 
 def neighbours(evidence: Evidence) -> Check:
@@ -134,7 +134,7 @@ def neighbours(evidence: Evidence) -> Check:
 
 def choice(evidence: Evidence) -> Check:
     """Whether choosing in one half of the history pays in the other."""
-    title, name = "Choosing on one half pays in the other", "selection"
+    title, name = "What one half chooses holds up in the other", "selection"
     moving = evidence.returns.loc[:, np.ptp(evidence.returns.to_numpy(), axis=0) > 0]
     if evidence.sweep is None or moving.shape[1] < 2 or len(moving) < 2 * _PARTITIONS:
         reason = "It was not chosen from others." if evidence.sweep is None else "There are too few rows or bars."
@@ -152,7 +152,7 @@ def choice(evidence: Evidence) -> Check:
     )  # fmt: skip
     reason = (
         f"The best row of one half of the bars is below the median of the other in {found.pbo:.0%} of the splits, and "
-        f"loses there in {loss:.0%}."
+        f"loses there in {loss:.0%}{'' if found.pbo <= 0.5 or not passed else ': whichever is chosen, it holds up'}."
     )
     return Check(name=name, title=title, passed=passed, reason=reason, facts=facts)
 

@@ -38,7 +38,8 @@ class Entered:
         """The deflated Sharpe ratio of the study's returns (T,), by the number of such studies."""
         fact = self.tried.facts(returns)[1]
         many = "the only such study on these bars" if self.tried.count == 1 else f"{self.tried.count:,} such studies"
-        return Fact(fact.name, fact.value, fact.unit, fact.label, f"{fact.definition}; {many}")
+        label = f"{fact.label}, the study as one try"
+        return Fact(fact.name, fact.value, fact.unit, label, f"{fact.definition}; {many}")
 
 
 def entered(

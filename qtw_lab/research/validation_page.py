@@ -21,6 +21,7 @@ _UNITS: Final[dict[str, Unit]] = {
     "total_return": "fraction", "earned": "money", "pessimistic": "ratio", "optimistic": "ratio",
 }  # fmt: skip
 _BAND_UNITS: Final[dict[str, Unit]] = {"trades": "count", "final_equity": "money", "sharpe": "ratio"}
+_GATE: Final = "A single no, and nothing is left that only skill could explain."
 _ANSWERS: Final = {True: "yes", False: "no", None: "not asked"}
 _HEATMAP_SIDES: Final = 2
 
@@ -33,7 +34,11 @@ def page(report: Judgement, theme: str) -> str:
     lead = Facts("What this rests on", report.lead, report.notes)
     sections = [
         Section("Verdict", Banner(report.verdict.capitalize(), tone, report.reasons)),
-        Section("Could it be luck?", _answers(report.gates), "A single no means that luck explains it."),
+        Section(
+            "Could it be luck?",
+            _answers(report.gates),
+            _GATE,
+        ),
         Section("Would it survive a little worse?", _answers(report.stresses), "A single no makes it fragile."),
         Section("Equity", _equity(report, theme), "The account after costs, against buying and holding free of cost."),
     ]

@@ -79,6 +79,49 @@ def test_a_table_too_wide_for_the_screen_becomes_blocks(screen):
     assert "column_0" not in screen(140, table)
 
 
+def test_of_a_table_too_wide_some_columns_may_stay_and_the_others_are_named(screen):
+    """On 40 columns beside b and d (10 wide each, 2 between) one more of 10 fits, the first in order."""
+    table = pd.DataFrame({name: ["x" * 10] for name in "abcde"})
+    shown = screen(40, table, staying=("b", "d")).splitlines()
+    assert shown[0].split() == ["a", "b", "d"]
+    assert " ".join(" ".join(shown[2:]).split()) == (
+        "Left out for want of room: c, e. A wider screen or --json shows them."
+    )
+    assert screen(80, table, staying=("b",)).splitlines()[0].split() == list("abcde")
+
+
+def test_a_narrow_column_takes_the_room_a_wide_one_leaves(screen):
+    table = pd.DataFrame({"a": ["x" * 10], "wide": ["y" * 30], "c": ["z" * 5]})
+    assert screen(30, table, staying=("a",)).splitlines()[0].split() == ["a", "c"]
+
+
+def test_where_not_even_the_columns_that_stay_fit_there_are_blocks(screen):
+    table = pd.DataFrame({name: ["x" * 20] for name in "abc"})
+    shown = screen(30, table, staying=("a", "b"))
+    assert [line.split()[0] for line in shown.splitlines()] == ["a", "b", "c"]
+    assert "Left out" not in shown
+
+
+def test_a_column_is_written_the_way_that_is_given(screen):
+    table = pd.DataFrame({"volume": [1_500_000.0, np.nan], "share": [0.5, 0.25]})
+    shown = screen(80, table, fractions=("share",), written={"volume": lambda value: f"{value / 1e6:.1f}M"})
+    assert [line.split() for line in shown.splitlines()[1:]] == [["1.5M", "50.00%"], ["–", "25.00%"]]
+
+
+def test_the_heading_of_a_column_of_sentences_is_not_broken_if_it_is_short(screen):
+    ids = ["20240102T143000000000-abababab", "20240102T143000000001-abababab"]
+    table = pd.DataFrame({"figure": ["expected_shortfall"], ids[0]: ["many words " * 6], ids[1]: ["other words " * 6]})
+    assert screen(80, table).splitlines()[0].split() == ["figure", *ids]
+
+
+def test_a_long_name_leaves_its_value_room(screen, capsys):
+    screen(80, pd.DataFrame())
+    printing.print_pairs([("a name of very many words " * 3, "1f0952fd98115ab3 and more words")])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "1f0952fd98115ab3 and more words" in lines[0]
+
+
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_nothing_is_cut_off_on_any_screen(screen, width):
     table = pd.DataFrame({"a": ["w" * 70], "b": ["sentence of words " * 9], "c": [1_234_567.0], "d": ["é漢字"]})

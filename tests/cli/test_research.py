@@ -1,4 +1,4 @@
-"""`qtw strategies`, `backtest` and `sweep`: the numbers are those of Python, and the options mean what they say."""
+"""`qtw strategies`, `backtest`, `sweep` and `validate`: the numbers are Python's, and options mean what they say."""
 
 from dataclasses import replace
 
@@ -80,6 +80,23 @@ def test_a_report_is_written_and_named(qtw, tmp_path):
     assert answer.out.splitlines()[-1] == f"Report: {path}"
     assert path.read_text("utf-8").lower().startswith("<!doctype html>")
     assert "Report" not in qtw(*WORDS, "--report", path, "--json").json
+
+
+@pytest.mark.parametrize(("name", "start"), [("a.PDF", b"%PDF-"), ("a.png", b"\x89PNG")])
+def test_a_report_is_what_its_name_says(qtw, tmp_path, name, start):
+    answer = qtw(*WORDS, "--start", "2010-01-01", "--report", tmp_path / name)
+    assert (answer.code, answer.out.splitlines()[-1]) == (0, f"Report: {tmp_path / name}")
+    assert (tmp_path / name).read_bytes().startswith(start)
+
+
+@pytest.mark.parametrize("name", ["report", "report.docx", "report.htm"])
+def test_a_report_of_another_kind_is_refused_before_any_work(qtw, storage, tmp_path, name):
+    answer = qtw(*WORDS, "--report", tmp_path / name)
+    assert (answer.code, answer.out) == (2, "")
+    assert "does not end with .html or .pdf or .png" in answer.err
+    assert qtw("validate", "2026", "--report", tmp_path / "a.pdf").err.count("does not end with .html") == 1
+    assert not storage.exists()
+    assert list(tmp_path.glob("*")) == []
 
 
 def test_a_report_that_cannot_be_written_is_failed_work(qtw, tmp_path):
@@ -263,3 +280,70 @@ def test_the_terms_of_a_sweep_are_those_of_python(qtw, storage):
         costs=qtw_lab.Costs.alpaca_equities(), account=qtw_lab.Account.cash(), participation=0.01,
     )  # fmt: skip
     assert [row["total_return"] for row in answer.json["best"]] == done.best("sharpe", 2)["total_return"].to_list()
+
+
+SWEEP = ("sweep", "sma_cross", "-g", "fast=5:20:5", "-g", "slow=30,60", "--start", "2008-01-01", "--end", "2010-12-31")
+
+
+def newest(qtw, kind):
+    return qtw("runs", "list", "--kind", kind, "--limit", "1", "--json").json[0]["id"]
+
+
+def test_a_recorded_sweep_is_judged_as_python_judges_it(qtw, storage, tmp_path):
+    qtw(*SWEEP, "-c", "commission_bps=5")
+    run, page = newest(qtw, "sweep"), tmp_path / "new" / "verdict.html"
+    answer = qtw("validate", run[:19], "--reps", "100", "--level", "0.1", "--report", page)
+    assert (answer.code, answer.err) == (0, "")
+    assert max(map(len, answer.out.splitlines()[:-1])) <= 80  # the last line is a path, whole, to be copied
+    found = qtw_lab.Lab.offline(storage).validate(run, reps=100, level=0.1)
+    said = " ".join(answer.out.split())
+    assert f"Verdict: {found.verdict}" in said
+    for reason in found.reasons:
+        assert f"- {reason}" in said
+    for check in found.checks:
+        assert f"{check.title} {check.word}" in said
+    assert said.index("Configurations tried on this data 8") < said.index("Deflated Sharpe ratio")
+    assert answer.out.splitlines()[-1] == f"Report: {page}"
+    text = page.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert found.verdict in text
+    shown = qtw("validate", run, "--reps", "100", "--level", "0.1", "--json").json
+    assert (shown["verdict"], shown["reasons"]) == (found.verdict, list(found.reasons))
+    assert [(one["name"], one["question"], one["answer"], one["why"]) for one in shown["checks"]] == [
+        (one.name, one.title, one.word, one.reason) for one in found.checks
+    ]
+    assert [one["name"] for one in shown["facts"]][:2] == ["trials", "deflated_sharpe"]
+    assert shown["facts"] == found.facts().as_dict()["facts"]
+
+
+def test_a_recorded_backtest_is_judged_on_its_own_terms(qtw, storage):
+    qtw(*WORDS, "--start", "2008-01-01", "--preset", "alpaca_equities", "--stop", "stop_loss=0.1", "--json")
+    answer = qtw("validate", newest(qtw, "backtest"), "--reps", "100", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    facts = {one["name"]: one["value"] for one in answer.json["facts"]}
+    assert facts["costs"] == qtw_lab.Costs.alpaca_equities().describe()
+    assert facts["trials"] == 1
+    assert newest(qtw, "validation") != newest(qtw, "backtest")
+
+
+def test_what_cannot_be_judged_is_wrong_input(qtw, prices, monkeypatch):
+    from qtw_lab.lab import remaking
+
+    assert "None has been recorded yet" in qtw("validate", "2026").err
+    monkeypatch.setattr(remaking, "MOST_LISTED", 3)
+    qtw(*SWEEP)
+    qtw("data", "import", prices("OWN.csv", *(100 + 10 * np.sin(np.arange(90) / 4))))
+    qtw("backtest", "buy_and_hold", "-s", "OWN")
+    sweep, backtest = newest(qtw, "sweep"), newest(qtw, "backtest")
+    qtw("data", "import", prices("OWN.csv", *(100 + 10 * np.cos(np.arange(90) / 4))))
+    for words, said in (
+        (("2026-nothing",), "There is no run '2026-nothing'"),
+        ((sweep,), "more than 3 combinations"),
+        ((backtest,), "no longer the same: import was revised"),
+        ((sweep, "--level", "0.9"), "level"),
+        ((sweep, "--reps", "5"), "--reps"),
+    ):
+        answer = qtw("validate", *words)
+        assert (answer.code, answer.out) == (2, "")
+        assert said in " ".join(answer.err.split())
+    assert qtw("runs", "list", "--kind", "validation", "--json").json == []

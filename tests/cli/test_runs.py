@@ -145,3 +145,44 @@ def test_a_run_of_many_words_fits_the_screen(qtw):
     shown = qtw("runs", "show", row["id"][:12])
     assert row["id"] in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
+
+
+@pytest.fixture
+def recorded(qtw):
+    """The ids of a backtest, a sweep and a validation by their kinds."""
+    span = ("--start", "2008-01-01", "--end", "2009-12-31")
+    qtw("backtest", "sma_cross", "-p", "fast=5", "-p", "slow=20", *span)
+    qtw("sweep", "sma_cross", "-g", "fast=5,10", "-g", "slow=20,40", *span)
+    listed = qtw("runs", "list", "--json").json
+    assert qtw("validate", listed[0]["id"], "--reps", "100").code == 0
+    return {row["kind"]: row["id"] for row in qtw("runs", "list", "--json").json}
+
+
+def test_runs_of_every_kind_are_listed_shown_and_compared(qtw, recorded):
+    assert set(recorded) == {"backtest", "sweep", "validation"}
+    listed = qtw("runs", "list").out
+    for kind, name in recorded.items():
+        assert re.search(rf"{name} +{kind} +sma_cross +ok", listed)
+        assert [row["id"] for row in qtw("runs", "list", "--kind", kind, "--json").json] == [name]
+        shown = qtw("runs", "show", name)
+        assert (shown.code, shown.err) == (0, "")
+        assert "Configurations tried on this data" in shown.out
+        assert max(map(len, shown.out.splitlines())) <= 80
+        assert "recipe" not in shown.out
+        whole = qtw("runs", "show", name, "--json").json
+        assert whole["inputs"]["parameters"]["recipe"]["strategy"] == "sma_cross"
+        assert whole["facts"]["facts"][0]["name"] == "trials"
+    assert recorded["sweep"] in qtw("runs", "show", recorded["validation"]).out  # which run was judged
+    compared = qtw("runs", "compare", *recorded.values(), "--json").json
+    figures = compared[recorded["sweep"]]
+    assert list(figures)[:2] == ["trials", "deflated_sharpe"]
+    assert (figures["trials"], figures["rows"], compared[recorded["validation"]]["trials"]) == (4, 4, 4)
+    assert compared[recorded["backtest"]]["rows"] is None
+    table = qtw("runs", "compare", recorded["sweep"], recorded["validation"])
+    assert max(map(len, table.out.splitlines())) <= 80
+    assert ["trials", "4", "4"] in map(str.split, table.out.splitlines())
+
+
+def test_what_a_sweep_and_a_validation_tried_counts_once(qtw, recorded):
+    (row,) = qtw("runs", "trials", "--json").json
+    assert (row["strategy"], row["trials"]) == ("sma_cross", 4)  # the backtest is one of the sweep's rows

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import qtw_lab as qtw
-from qtw_lab.core import DataError, SetupError, VirtualClock
+from qtw_lab.backtest.engine import backtest
+from qtw_lab.core import DataError, Fact, SetupError, VirtualClock
 from qtw_lab.lab import Lab
 from qtw_lab.strategies.order_list import OrderList
 
@@ -309,7 +310,8 @@ def test_a_search_is_recorded_trial_by_trial(lab):
     assert lab.trials.count(bars.fingerprint) == found.trials > 0
 
 
-def test_sweeps_go_to_the_cluster_that_the_settings_name(lab):
+def test_sweeps_go_to_the_cluster_that_the_settings_name(lab, monkeypatch):
+    monkeypatch.setattr("qtw_lab.backtest.cluster._PATIENCE", 1)  # nobody answers there, however long one waits
     named = replace(lab, settings=lab.settings.model_copy(update={"dask_scheduler": "tcp://127.0.0.1:9"}))
     bars = lab.bars("IBM", start="2010-01-01", end="2011-12-31")
     with pytest.raises(SetupError, match=r"127\.0\.0\.1:9"):
@@ -326,3 +328,44 @@ def test_a_sweep_that_keeps_the_best_rows_counts_all_it_tried(lab):
     whole = lab.sweep("sma_cross", bars, grid=grid, where=lambda fast, slow: fast < slow)
     assert lab.trials.count(bars.fingerprint) == whole.trials == kept.trials, "the same configurations, counted once"
     assert "Best of the sweep" in lab.report(kept.result(kept.table.index[0]), kept).html
+
+
+def test_a_sweep_is_recorded_with_its_facts(lab, bars):
+    done = lab.sweep("sma_cross", bars, grid={"fast": [5, 6], "slow": [20]})
+    (row,) = lab.registry.list(kind="sweep").to_dict("records")
+    run = lab.registry.get(row["id"])
+    assert (run.name, run.status, run.parameters["rows"]) == ("sma_cross", "ok", 2)
+    assert run.facts().to_json() == done.facts().to_json()
+    assert run.manifest["inputs"]["data"][0]["fingerprint"] == bars.fingerprint
+
+
+def test_a_report_counts_what_it_shows_and_takes_figures_for_its_head(lab, bars):
+    result = backtest("sma_cross", bars)
+    assert tried(lab, bars) == 0
+    page = lab.report(result, title="Mine", lead=[Fact("idea", "from a book", "text")])
+    assert tried(lab, bars) == page.facts["trials"] == 1
+    assert page.facts["idea"] == "from a book"
+    assert page.html.index("from a book") < page.html.index("Result after costs")
+    assert lab.registry.list().empty
+
+
+def test_results_are_compared_under_their_names(lab, bars):
+    results = [lab.backtest(name, bars) for name in ("buy_and_hold", "sma_cross")]
+    compared = lab.compare(results, ["market", "cross"])
+    assert compared.names == ("market", "cross")
+    for one, name in zip(results, compared.names, strict=True):
+        assert compared.growth[name].iloc[-1] == pytest.approx(one.equity.iloc[-1] / one.terms.cash, rel=1e-12)
+    with pytest.raises(DataError):
+        lab.compare(results, ["market"])
+
+
+def test_a_result_is_written_as_the_file_its_name_says(lab, bars, tmp_path):
+    result = lab.backtest("sma_cross", bars)
+    for name in ("a.csv", "a.parquet", "a.json"):
+        path = lab.export(result, tmp_path / "new" / name)
+        assert path.is_file()
+    folder = lab.export(result, tmp_path / "folder", "parquet")
+    assert folder.is_dir()
+    assert {file.suffix for file in folder.iterdir()} <= {".parquet", ".json"}
+    with pytest.raises(DataError):
+        lab.export(result, tmp_path / "folder2", "excel")

@@ -39,7 +39,8 @@ def swept(lab, result):
 @pytest.fixture(scope="module")
 def small(lab):
     """A result of few bars, where what is asked does not hang on them."""
-    return lab.backtest("sma_cross", qtw.Bars.from_frame(weekdays(*range(10, 70)), symbol="SMALL"), fast=5, slow=20)
+    bars = qtw.Bars.from_frame(weekdays(*(50 + 10 * np.sin(np.arange(90) / 6))), symbol="SMALL")
+    return lab.backtest("sma_cross", bars, fast=5, slow=20)
 
 
 @pytest.fixture(scope="module")
@@ -131,14 +132,22 @@ def test_the_figures_are_those_of_the_result(page, result):
             assert f"{fact.title} {fact.shown}" in text
 
 
-def test_what_is_reported_counts_as_tried_beside_all_else_on_the_data(lab, small, tmp_path):
-    """Three of another strategy, then the result, then a sweep of four of which the result is one."""
-    own = lab.with_storage(tmp_path)
+@pytest.fixture(scope="module")
+def counting(small, tmp_path_factory):
+    """A lab that knows three other tries on the data, and its reports of a result and of a sweep it has not seen."""
+    own = Lab.offline(tmp_path_factory.mktemp("counting"))
     own.sweep("macd", small.bars, grid={"fast": [5, 8, 12]})
-    assert own.report(small).facts["trials"] == 3 + 1
-    swept = uncounted_sweep("sma_cross", small.bars, grid={"fast": [5, 10], "slow": [20, 50]})
-    assert own.report(small, swept).facts["trials"] == 3 + 4
-    assert own.trials.count(small.bars.fingerprint) == 3 + 4
+    first = own.report(small, title="<script>alert(1)</script> & more")
+    swept = uncounted_sweep("sma_cross", small.bars, grid={"fast": [5, 10], "slow": [20, 50], "short": [True, False]})
+    return own, first, own.report(small, swept)
+
+
+def test_what_is_reported_counts_as_tried_beside_all_else_on_the_data(lab, small, counting):
+    """Three of another strategy, then the result, then a sweep of eight of which the result is one."""
+    own, first, second = counting
+    assert first.facts["trials"] == 3 + 1
+    assert second.facts["trials"] == 3 + 8
+    assert own.trials.count(small.bars.fingerprint) == 3 + 8
     assert lab.trials.count(small.bars.fingerprint) == 1
 
 
@@ -149,18 +158,15 @@ def test_the_sweep_shows_its_best_rows_and_its_map(page, swept):
     assert f"{swept.table['sharpe'].max():.3f}" in text
 
 
-def test_a_sweep_of_three_parameters_is_told_without_a_map(lab, small, tmp_path):
-    own = lab.with_storage(tmp_path)
-    three = own.sweep("sma_cross", small.bars, grid={"fast": [5, 10], "slow": [20, 50], "short": [True, False]})
-    text = Outline(own.report(small, three).html).text
+def test_a_sweep_of_three_parameters_is_told_without_a_map(counting):
+    text = Outline(counting[2].html).text
     assert "Best of the sweep" in text
     assert "Parameter map" not in text
 
 
 KINDS = {
     "no trade": lambda: qtw.Bars.from_frame(weekdays(*(10,) * 80), symbol="FLAT"),
-    "three bars": lambda: qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="SHORT"),
-    "strange name": lambda: qtw.Bars.from_frame(weekdays(*range(10, 40)), symbol="A<b>&"),
+    "three bars of a strange name": lambda: qtw.Bars.from_frame(weekdays(10, 11, 12), symbol="A<b>&"),
     "late listing": lambda: qtw.Bars.from_frame(
         pd.concat({"A": weekdays(*range(10, 40)), "B": weekdays(*[np.nan] * 15, *range(10, 25))}, axis=1), holes="keep"
     ),
@@ -170,12 +176,13 @@ KINDS = {
 
 @pytest.fixture(scope="module")
 def of_kind(lab):
-    """The report of one kind of bars and one strategy; made once."""
+    """A result that no second engine has seen, of one kind of bars and one strategy, and its page; made once."""
 
     @functools.cache
-    def made(kind: str, name: str) -> tuple[qtw.Bars, Outline]:
-        bars, given = KINDS[kind](), {"fast": 1, "slow": 2} if name == "sma_cross" else {}
-        return bars, Outline(lab.report(lab.backtest(name, bars, **given)).html)
+    def made(kind: str, name: str) -> tuple[qtw.Result, Outline]:
+        given = {"fast": 1, "slow": 2} if name == "sma_cross" else {}
+        result = lab.backtest(name, KINDS[kind](), verify=False, **given)
+        return result, Outline(lab.report(result).html)
 
     return made
 
@@ -183,13 +190,13 @@ def of_kind(lab):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["buy_and_hold", "sma_cross"])
 def test_every_kind_of_result_has_its_report(of_kind, kind, name):
-    bars, outline = of_kind(kind, name)
-    assert bars.symbols[0] in outline.text
+    result, outline = of_kind(kind, name)
+    assert result.bars.symbols[0] in outline.text
     assert outline.open == []
 
 
-def test_a_title_is_shown_as_text(lab, small):
-    page = lab.report(small, title="<script>alert(1)</script> & more")
+def test_a_title_is_shown_as_text(counting):
+    page = counting[1]
     assert "<script>alert(1)" not in page.html
     assert "<script>alert(1)</script> & more" in Outline(page.html).text
 
@@ -209,7 +216,6 @@ def test_a_folder_that_cannot_be_written_keeps_nothing_half(page, tmp_path):
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from qtw_lab.backtest.sweep import sweep as uncounted_sweep
 from qtw_lab.core import DataError, Fact, Facts, SetupError
 from qtw_lab.lab import Report
 
@@ -242,7 +248,7 @@ def test_what_costs_took_is_told_part_by_part(page, result):
 
 
 def test_free_trading_has_no_table_of_costs(of_kind):
-    _, outline = of_kind("three bars", "buy_and_hold")
+    _, outline = of_kind("three bars of a strange name", "buy_and_hold")
     assert "What costs took" not in outline.text
 
 
@@ -277,12 +283,11 @@ def test_without_a_hidden_course_there_is_no_band(page):
     assert "Ambiguity band" not in Outline(page.html).text
 
 
-def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(lab, small):
-    unasked = qtw.backtest("buy_and_hold", small.bars)
-    assert unasked.agreement is None
-    text = Outline(lab.report(unasked).html).text
-    assert "Second engine agrees with the reference engine on the only fill" in text
-    assert text.index("Second engine") < text.index("Result after costs")
+def test_it_says_whether_the_second_engine_agrees_even_if_nobody_asked(of_kind):
+    result, outline = of_kind("three bars of a strange name", "buy_and_hold")
+    assert result.agreement is None
+    assert "Second engine agrees with the reference engine on the only fill" in outline.text
+    assert outline.text.index("Second engine") < outline.text.index("Result after costs")
 
 
 def test_still_pages_are_written(page, tmp_path):
@@ -297,7 +302,8 @@ def test_a_report_of_words_has_no_still_pages(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_still_page_that_cannot_be_written_leaves_nothing(page, tmp_path):
+def test_a_still_page_that_cannot_be_written_leaves_nothing(page, tmp_path, monkeypatch):
+    monkeypatch.setattr("qtw_lab.lab.report.still", lambda *given: b"drawn")  # drawing is tried above
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SetupError, match=r"Cannot write a\.png"):
         page.png(tmp_path / "file" / "a.png")
