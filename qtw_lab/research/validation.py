@@ -86,8 +86,9 @@ def validate(
     ledger : TrialLedger, optional
         What counts the trials; by default the one the subject brings along.
     level : float
-        How often a worthless strategy may pass each test of luck, below 0.5. As all must be passed, the verdict is
-        anything but luck for at most this share of worthless strategies.
+        How often a worthless strategy may pass the tests of luck, below 0.5: all must be passed, each at this level.
+        Measured on worlds without an edge at 0.05 (docs/worlds.md), 0% to 5.5% passed all; deflation alone let up to 9%
+        pass where the tries were nearly alike.
     reps : int
         Resamples of the stationary bootstrap.
     most : int
