@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from qtw_lab.core import Bars
 
 #: The same cases every time, so that a red run is a change and not a draw; `make test-full` searches fresh ones.
-settings.register_profile("steady", derandomize=True)
-settings.register_profile("search")
+#: How long a case takes says something of the machine, not of the code.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 

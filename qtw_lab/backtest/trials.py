@@ -145,7 +145,7 @@ def identities(
     --------
     >>> one = identities("x", {"slow": 20, "fast": 5})
     >>> both = identities("x", {"slow": 20}, {"fast": [4, 5]}, [np.array([0, 1])])
-    >>> len(both), both[1] == one[0]
+    >>> len(both), bool(both[1] == one[0])
     (2, True)
     """
     total = sum((_hashed(name, value) for name, value in fixed.items()), _hashed("strategy", strategy)) % _WORD

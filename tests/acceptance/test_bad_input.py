@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 import qtw_lab as qtw
+from qtw_lab.backtest import connections
 from qtw_lab.cli import main
 from qtw_lab.core import DataError, LabError, RunError, SetupError
 
@@ -514,6 +515,7 @@ def test_a_full_disk_is_a_matter_of_setup_and_what_was_there_stays_usable(small_
     lab = qtw.Lab.offline()
     lab.add(sound(), "GOOD")
     lab.backtest("buy_and_hold", lab.bars("GOOD"))
+    connections.forget(storage / "trials.sqlite")  # what it keeps beside the file goes into it
     before = content(storage)
     filler = small_disk / "filler"
     fill(filler)
@@ -531,6 +533,7 @@ def test_a_full_disk_is_a_matter_of_setup_and_what_was_there_stays_usable(small_
     for name, work in every_write(again, tmp_path).items():
         assert work() is not None, name
     assert not list(storage.rglob("*.part"))
+    connections.forget(storage / "trials.sqlite")  # else the disk is in use
 
 
 LIMITED = """

@@ -24,7 +24,7 @@ def study(stocks):
 
 def test_facts_begin_with_trials_costs_and_data(study, stocks):
     facts = study.facts()
-    assert [fact.name for fact in facts][:4] == ["trials", "costs", "execution", "data_fingerprint"]
+    assert [fact.name for fact in facts][:4] == ["trials", "deflated_sharpe", "costs", "execution"]
     assert facts["trials"] == 8
     assert facts["costs"] == COSTS.describe()
     assert facts["data_fingerprint"] == stocks.fingerprint[:16]
@@ -56,7 +56,7 @@ def test_caveats_of_the_data_and_of_the_study_are_told(study):
 
 
 def test_free_trading_and_impossible_entries_are_told(stocks):
-    notes = " / ".join(factor_study("reversal", stocks, horizons=(1,), entry="close").notes)
+    notes = " / ".join(factor_study("reversal", stocks, horizons=(1,), entry="close", tried=1).notes)
     assert "no costs: real trading is dearer" in notes
     assert "optimistic" in notes
     assert "1 question asked (1 factor at 1 horizon)" in notes

@@ -99,7 +99,8 @@ def test_a_factor_may_be_a_table_a_name_or_a_function(stocks):
         return FACTORS["reversal"](bars)
 
     by_name, by_function, by_table = (
-        factor_study(given, stocks, horizons=(1,)) for given in ("reversal", last_month, FACTORS["reversal"](stocks))
+        factor_study(given, stocks, horizons=(1,), tried=1)
+        for given in ("reversal", last_month, FACTORS["reversal"](stocks))
     )
     assert (by_name.name, by_function.name, by_table.name) == ("reversal", "last_month", "factor")
     assert by_name.ic.equals(by_function.ic)
