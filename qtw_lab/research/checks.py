@@ -169,8 +169,8 @@ class Judgement:
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before believing the verdict."""
         rate = (
-            f"the tests of luck are made at a level of {self.evidence.level:.0%}, and all must be passed; what that lets "
-            "through of worthless strategies was measured (docs/worlds.md)"
+            f"the tests of luck are made at a level of {self.evidence.level:.0%}, and all must be passed; what that "
+            "lets through of worthless strategies was measured (docs/worlds.md)"
         )
         drawn = ""
         if self.evidence.sweep is not None and self.evidence.compared < self.evidence.sweep.trials:
