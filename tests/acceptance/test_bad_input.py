@@ -499,6 +499,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a tmpfs needs root; the test with a limit on file sizes covers the short write")
     yield place
+    connections.forget(place / "store" / "trials.sqlite")  # else the disk is in use, also after a test that failed
     subprocess.run(["umount", place], check=True)
 
 
@@ -533,7 +534,6 @@ def test_a_full_disk_is_a_matter_of_setup_and_what_was_there_stays_usable(small_
     for name, work in every_write(again, tmp_path).items():
         assert work() is not None, name
     assert not list(storage.rglob("*.part"))
-    connections.forget(storage / "trials.sqlite")  # else the disk is in use
 
 
 LIMITED = """
