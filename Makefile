@@ -58,7 +58,7 @@ test-full: $(READY) system lint ## as test, with the slow cases too
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks)
 
-bench: $(READY) ## measure against vectorbt, backtesting.py and backtrader; figures to docs/benchmarks.md
+bench: $(READY) ## measure against vectorbt, arch, ffn, skfolio and others; figures to docs/benchmarks.md
 	@$(BIN)/python tests/benchmarks/run.py --docs $(BENCH_FLAGS)
 
 notebooks: $(READY) ## execute every notebook into artifacts/notebooks

@@ -63,6 +63,15 @@ class Tried:
         first[1:] = np.diff(words[order]) != 0
         return words[order][first], sharpes[order][first]
 
+    @property
+    def maximum_of(self) -> float:
+        """Number of tries of whose best a Sharpe ratio has to exceed the expected one.
+
+        All of them where the spread of their ratios is known: tries alike have a small spread, so their likeness is in
+        the product of spread and maximum already. Else the independent ones they amount to.
+        """
+        return float(self.count) if self.sharpe_std > 0 else self.effective
+
     def spread(self, bars: int) -> float:
         """The standard deviation of the trials' Sharpe ratios per bar that `deflated` uses.
 
@@ -88,10 +97,10 @@ class Tried:
         values = np.asarray(returns, dtype=np.float64)
         if len(values) < 3 or math.isnan(float(p.sharpe_ratio(values, 1.0))):
             return math.nan
-        if self.effective <= 1.0:
+        if self.maximum_of <= 1.0:
             return float(g.probabilistic_sharpe_ratio(values))
         spread = self.spread(len(values))
-        return float(g.deflated_sharpe_ratio(values, n_trials=self.effective, trial_sharpe_std=spread))
+        return float(g.deflated_sharpe_ratio(values, n_trials=self.maximum_of, trial_sharpe_std=spread))
 
     def facts(self, returns: npt.ArrayLike) -> tuple[Fact, Fact]:
         """What stands first in every report: how many were tried, and what is left once they are counted."""
@@ -99,7 +108,7 @@ class Tried:
         basis = alike or ("all taken for independent" if self.count > 1 else "the only one on this data so far")
         definition = (
             "probability that the true Sharpe ratio exceeds the best that as many trials without skill would show; "
-            "Bailey and Lopez de Prado (2014), from the ledger's count, spread and correlation of trials"
+            "Bailey and Lopez de Prado (2014), from the ledger's count of trials and the spread of their Sharpe ratios"
         )
         return (
             Fact("trials", self.count, "count", "Configurations tried on this data", f"counted by the ledger, {basis}"),

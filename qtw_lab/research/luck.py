@@ -6,16 +6,14 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import Fact
 from qtw_lab.research import leaks
 from qtw_lab.research.checks import Check, Evidence, Question
 from qtw_lab.stats import performance as p
+from qtw_lab.stats import relative
 from qtw_lab.stats import significance as g
-
-FloatArray = npt.NDArray[np.float64]
 
 #: Bars of which leak detection looks at the last at most: it runs the strategy some fifty times.
 _LOOKED_AT: Final = 1500
@@ -55,10 +53,10 @@ def deflation(evidence: Evidence) -> Check:
     count, deflated = tried.facts(own)
     value = float(deflated.value) if isinstance(deflated.value, float) else float("nan")
     spread = tried.spread(len(own))
-    least = g.expected_maximum_sharpe(tried.effective, spread) if tried.effective > 1.0 else 0.0
+    least = g.expected_maximum_sharpe(tried.maximum_of, spread) if tried.maximum_of > 1.0 else 0.0
     length = float(g.minimum_track_record_length(own, least, 1.0 - evidence.level))
     passed = bool(value >= 1.0 - evidence.level)
-    many = "1 try" if tried.count == 1 else f"{tried.count:,} tries ({tried.effective:,.0f} independent)"
+    many = "1 try" if tried.count == 1 else f"{tried.count:,} tries"
     reason = (
         f"A Sharpe ratio of {p.sharpe_ratio(own, year):.2f} a year after {many}: with probability {value:.1%} it is "
         f"more than the {least * np.sqrt(year):.2f} that luck would bring; {1.0 - evidence.level:.0%} are asked for."
@@ -68,7 +66,7 @@ def deflation(evidence: Evidence) -> Check:
         Fact("effective_trials", tried.effective, "ratio", "Independent tries they amount to",
              "r + (1 - r) N with the mean correlation r of two of N tries; Bailey and Lopez de Prado (2014), appendix"),
         Fact("luck_sharpe", least * float(np.sqrt(year)), "ratio", "Sharpe ratio a year that luck would bring",
-             "expected maximum of as many independent tries without skill, from the spread of those made"),
+             "expected maximum of as many tries without skill, whose ratios spread as those of the tries made"),
         Fact("minimum_track_record", length, "bars", "Bars it would need",
              f"minimum track record length above that ratio at {1.0 - evidence.level:.0%}; "
              "Bailey and Lopez de Prado (2012)"),
@@ -91,7 +89,8 @@ def beats_holding(evidence: Evidence) -> Check:
     title = "Beats holding the same exposure"
     result = evidence.result
     market = (result.benchmark / result.benchmark.shift(1).fillna(result.terms.cash) - 1.0).to_numpy()
-    apart = evidence.returns.to_numpy() - _beta(evidence.returns.to_numpy(), market) * market[:, None]
+    slope = np.nan_to_num(np.asarray(relative.beta(evidence.returns.to_numpy(), market)))  # 0 if it never moved
+    apart = evidence.returns.to_numpy() - slope * market[:, None]
     apart = np.where(np.abs(apart) < 1e-14, 0.0, apart)  # rounding of a strategy that is the market itself
     table = pd.DataFrame(apart, index=evidence.returns.index, columns=evidence.returns.columns)
     check = _contest(evidence, table, "beats_holding", title, "earned beyond holding as much of the market")
@@ -130,14 +129,6 @@ def _contest(evidence: Evidence, returns: pd.DataFrame, name: str, title: str, w
         Fact(f"{name}_compared", moving.shape[1], "count", "Configurations compared"),
     )
     return Check(name=name, title=title, passed=passed, reason=reason, facts=facts)
-
-
-def _beta(returns: FloatArray, market: FloatArray) -> FloatArray:
-    """Beta (K,) of each column to the market; 0 if that never moved."""
-    away = market - market.mean()
-    variance = float(away @ away)
-    slope: FloatArray = away @ returns / variance if variance > 0 else np.zeros(returns.shape[1])
-    return slope
 
 
 #: In the order in which a failure counts: what fails here leaves nothing to discuss.

@@ -87,8 +87,8 @@ def validate(
         What counts the trials; by default the one the subject brings along.
     level : float
         How often a worthless strategy may pass the tests of luck, below 0.5: all must be passed, each at this level.
-        Measured on worlds without an edge at 0.05 (docs/worlds.md), 0% to 5.5% passed all; deflation alone let up to 9%
-        pass where the tries were nearly alike.
+        Measured on worlds without an edge at 0.05 (docs/worlds.md), 0% to 3% passed all, and 0% to 5% passed
+        deflation alone.
     reps : int
         Resamples of the stationary bootstrap.
     most : int

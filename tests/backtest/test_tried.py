@@ -50,9 +50,27 @@ def test_without_sketches_all_trials_count_as_independent():
 
 def test_the_deflated_ratio_is_that_of_the_significance_room():
     returns = 0.0005 + 0.01 * np.random.default_rng(2).normal(size=1000)
-    expected = g.deflated_sharpe_ratio(returns, n_trials=40.0, trial_sharpe_std=0.03)
+    expected = g.deflated_sharpe_ratio(returns, n_trials=60, trial_sharpe_std=0.03)
     assert Tried(60, 40.0, 0.03).deflated(returns) == pytest.approx(expected, abs=1e-15)
     assert Tried().deflated(returns) == pytest.approx(g.probabilistic_sharpe_ratio(returns), abs=1e-15)
+
+
+def test_likeness_counts_once_in_the_spread_or_else_in_the_number():
+    assert Tried(60, 40.0, 0.03).maximum_of == 60
+    assert Tried(60, 40.0).maximum_of == 40
+    assert Tried(60, 1.0, 0.0).maximum_of == 1  # exact copies have no spread: one try
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("tries", [20, 100])
+def test_however_alike_tries_without_skill_are_at_most_one_in_twenty_passes(correlation, tries):
+    rng = np.random.default_rng(4)
+    own = math.sqrt(1.0 - correlation) * rng.standard_normal((40_000, tries))
+    ratios = own + math.sqrt(correlation) * rng.standard_normal((40_000, 1))  # in units of their standard errors
+    spreads = ratios.std(axis=1, ddof=1)
+    least = g.expected_maximum_sharpe(Tried(tries, 2.0, 1.0).maximum_of, 1.0)
+    passes = ratios.max(axis=1) - least * spreads > 1.6449
+    assert passes.mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 40_000)
 
 
 def test_with_one_ratio_known_the_spread_is_that_of_trials_without_skill():

@@ -46,11 +46,11 @@ def test_the_deflated_ratio_is_that_of_the_significance_room(planted):
     check = luck.deflation(judged)
     known, own = swept.known, swept.result(row).returns.to_numpy()
     figures = {fact.name: fact.value for fact in check.facts}
-    expected = g.deflated_sharpe_ratio(own, n_trials=known.effective, trial_sharpe_std=known.sharpe_std)
+    expected = g.deflated_sharpe_ratio(own, n_trials=known.count, trial_sharpe_std=known.sharpe_std)
     assert figures["deflated_sharpe"] == pytest.approx(expected, abs=1e-12)
     assert figures["trials"] == known.count == 20
     assert figures["luck_sharpe"] == pytest.approx(
-        g.expected_maximum_sharpe(known.effective, known.sharpe_std) * np.sqrt(planted.periods_per_year), abs=1e-12
+        g.expected_maximum_sharpe(known.count, known.sharpe_std) * np.sqrt(planted.periods_per_year), abs=1e-12
     )
     assert check.passed == (expected >= 0.95)
 

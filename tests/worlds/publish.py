@@ -42,11 +42,9 @@ worlds are its volatile ones.""",
 p-value is a bound, not a test. Size and power on plain matrices of noise, 1,000 of them, are tests of their own
 (`tests/stats/test_snooping.py`). The probability of backtest overfitting (PBO) is that of 8 partitions.""",
     "Verdicts where there is nothing but luck": """\
-200 worlds (400 for the coins, 60 for whole verdicts). The best row of each sweep is judged at a level of 5%. A
-verdict other than luck needs every gate. The best row judged alone, without its sweep, has only its ledger to know
-that it was chosen. Of tries that are nearly one and the same, deflation by itself lets somewhat more than 5% pass:
-the formula takes off the spread of the tries, which their likeness has made small already, times the maximum of the
-few independent ones they amount to.""",
+200 worlds (400 for the coins). The best row of each sweep is judged at a level of 5%. A verdict other than luck needs
+every gate. The best row judged alone, without its sweep, has only its ledger to know that it was chosen. The coins are
+tries that are nearly one and the same: deflation by itself must hold its level there too.""",
     "Verdicts where there is an edge": """\
 200 worlds for ratios and for detection, 60 for the gates, 40 for spikes, 30 for whole verdicts, 10 for deflation.""",
 }

@@ -10,7 +10,6 @@ import worlds as w
 from scipy import stats
 
 from qtw_lab.research import leaks
-from qtw_lab.stats.significance import expected_maximum_sharpe
 
 
 @pytest.mark.parametrize("kind", w.KINDS)
@@ -95,14 +94,3 @@ def test_the_derived_power_is_that_of_normal_t_values():
     draws[:, 0] += 1.5 * math.sqrt(4.0)
     assert (draws.max(axis=1) > limit).mean() == pytest.approx(w.power(1.5, 20, 4.0), abs=0.02)
     assert w.power(0.0, 20, 4.0) == pytest.approx(0.05)
-
-
-@pytest.mark.parametrize(("correlation", "tries"), [(0.9, 20), (0.9, 100), (0.5, 20)])
-def test_the_derived_size_of_deflation_is_that_of_normal_ratios(correlation, tries):
-    rng = np.random.default_rng(2)
-    own = math.sqrt(1.0 - correlation) * rng.standard_normal((100_000, tries))
-    ratios = own + math.sqrt(correlation) * rng.standard_normal((100_000, 1))
-    independent = correlation + (1.0 - correlation) * tries
-    least = np.array([expected_maximum_sharpe(independent, 1.0)]) * ratios.std(axis=1, ddof=1)
-    share = (ratios.max(axis=1) - least > 1.6449).mean()
-    assert share == pytest.approx(w.size_of_deflation(correlation, tries), abs=0.015)

@@ -17,7 +17,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import Bars, Timeframe
-from qtw_lab.stats.significance import expected_maximum_sharpe
 from qtw_lab.strategies.base import FloatArray, Panel, Strategy, param
 
 NORMAL = NormalDist()
@@ -196,16 +195,3 @@ def power(sharpe: float, strategies: int, years: float, level: float = 0.05) -> 
     limit = NORMAL.inv_cdf((1.0 - level) ** (1.0 / strategies))
     others = NORMAL.cdf(limit) ** (strategies - 1)
     return 1.0 - others * NORMAL.cdf(limit - sharpe * math.sqrt(years))
-
-
-def size_of_deflation(correlation: float, tries: int, level: float = 0.05) -> float:
-    """How often the best of equally correlated tries without skill has a deflated Sharpe ratio of ``1 - level``.
-
-    Ratios in their standard errors are ``sqrt(r) c + sqrt(1 - r) e``, so the best of N lies near ``sqrt(r) c +
-    sqrt(1 - r) E[N]``, with the expected maximum E of as many normals. The formula takes off the spread of the tries,
-    ``sqrt(1 - r)``, times the expected maximum of the ``r + (1 - r) N`` independent tries they amount to.
-    """
-    spread = math.sqrt(1.0 - correlation)
-    alone = correlation + (1.0 - correlation) * tries
-    short = expected_maximum_sharpe(tries, spread) - expected_maximum_sharpe(alone, spread)
-    return 1.0 - NORMAL.cdf((NORMAL.inv_cdf(1.0 - level) - short) / math.sqrt(correlation))
