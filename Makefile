@@ -8,7 +8,7 @@ JOBS ?= 2
 MAKEFLAGS += --no-builtin-rules
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-EXTRAS := backtest research search dask live dashboards dev
+EXTRAS := backtest research search dask live redis dashboards dev
 
 # Rooms whose tests start no kernel, browser or server: quick enough to run before every commit.
 QUICK := $(wildcard $(addprefix tests/,house core indicators stats ledger strategies contracts backtest data))

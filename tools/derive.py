@@ -44,12 +44,12 @@ TARGETS = (
     Target(
         "environment.yml",
         "For conda users: conda env create -f environment.yml && conda activate qtw-lab && pip install --no-deps -e .",
-        ("backtest", "research", "search", "dask", "live", "dashboards", "dev"),
+        ("backtest", "research", "search", "dask", "live", "redis", "dashboards", "dev"),
     ),
     Target(
         "binder/environment.yml",
         "For Binder; binder/postBuild installs the project itself.",
-        ("backtest", "research", "search", "dask", "live", "dashboards"),
+        ("backtest", "research", "search", "dask", "live", "redis", "dashboards"),
     ),
 )
 

@@ -63,6 +63,7 @@ install --no-deps --no-build-isolation -e . || fail "the project itself could no
 "$inside" -m compileall -q qtw_lab || echo "The byte code could not be written; every start will take longer."
 # ...then to machine code.
 "$inside" -m qtw_lab.backtest.warm || echo "The simulation could not be compiled ahead; its first use will take longer."
+"$inside" -m qtw_lab.live.warm || echo "The realtime engine could not be compiled ahead; its first start will take longer."
 
 # JupyterLab asks a server on the internet for news unless told otherwise.
 settings="$venv/share/jupyter/lab/settings"

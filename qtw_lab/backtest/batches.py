@@ -10,15 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from qtw_lab.backtest.engine import alone
 from qtw_lab.backtest.equities import returns_at
 from qtw_lab.backtest.plan import Plan
 from qtw_lab.backtest.recording import fixed_of
 from qtw_lab.backtest.terms import Terms
-from qtw_lab.backtest.trials import STRETCHES, Batch, sketches
+from qtw_lab.backtest.trials import Batch, sketches
 from qtw_lab.core import Bars
 from qtw_lab.stats import performance as p
 from qtw_lab.strategies import Strategy
 
+FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 #: Of how many rows of an account a sketch is drawn: a twentieth of all, but so many at least and at most; the fewest if
@@ -57,6 +59,10 @@ class Swept(Protocol):
         """How: as "columns", or "one by one"."""
 
     @property
+    def top(self) -> int | None:
+        """How many of the best rows were kept; None for all, in the order of the plan."""
+
+    @property
     def spans(self) -> Sequence[tuple[int, int]] | None:
         """Which of them were evaluated; None for all."""
 
@@ -69,17 +75,13 @@ def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
     correlation of the trials, and for their Sharpe ratios if the sweep did not keep all; none if not `sketched`.
     """
     values, codes = _coded(sweep)
-    symbols = sweep.bars.symbols if "symbol" in sweep.table.index.names else (None,)
-    size, accounts = len(codes[0]), len(symbols)
-    sharpes = np.full((size, accounts), np.nan)
-    if "sharpe" in sweep.table and len(sweep.table) == sharpes.size:
-        sharpes = sweep.table["sharpe"].to_numpy(dtype=float, copy=True).reshape(size, accounts)
+    accounts = _accounts(sweep)
+    size = len(codes[0])
+    sharpes = np.full((size, len(accounts)), np.nan)
+    if "sharpe" in sweep.table and sweep.top is None and len(sweep.table) == sharpes.size:  # with top: by rank
+        sharpes = sweep.table["sharpe"].to_numpy(dtype=float, copy=True).reshape(size, len(accounts))
     each = []
-    for column, symbol in enumerate(symbols):
-        bars = sweep.bars if symbol is None else sweep.bars.select(symbol)
-        drawn, ratios = _drawn(sweep, bars, _places(sweep, size) if sketched else np.empty(0, dtype=np.int64))
-        for place, ratio in ratios.items():
-            sharpes[place, column] = ratio if np.isnan(sharpes[place, column]) else sharpes[place, column]
+    for column, bars in enumerate(accounts):
         shared = fixed_of(sweep.strategy, bars, sweep.terms)
         fixed = {name: value for name, value in shared.items() if name not in values}
         each.append(
@@ -90,10 +92,34 @@ def batches_of(sweep: Swept, *, sketched: bool = True) -> list[Batch]:
                 values=values,
                 codes=codes,
                 sharpes=sharpes[:, column],
-                sketches=drawn,
             )
         )
-    return each if accounts == 1 else [_joined(sweep, each), *each]
+    plain = each if len(each) == 1 else [_joined(sweep, each), *each]
+    return with_sketches(sweep, plain) if sketched else plain
+
+
+def with_sketches(sweep: Swept, plain: Sequence[Batch]) -> list[Batch]:
+    """The batches `batches_of` gives of a sweep if not `sketched`, now with what running some rows again tells."""
+    places = _places(sweep, len(plain[-1]))
+    each = []
+    for bars, batch in zip(_accounts(sweep), plain[-_account_count(sweep) :], strict=True):
+        drawn, ratios = _drawn(sweep, bars, places)
+        sharpes = batch.sharpes.copy()
+        sharpes[places] = np.where(np.isnan(sharpes[places]), ratios, sharpes[places])
+        each.append(batch.measured(sharpes, drawn))
+    if len(each) == 1:
+        return each
+    sharpes = np.column_stack([batch.sharpes for batch in each]).ravel()
+    return [plain[0].measured(sharpes, np.concatenate([batch.sketches for batch in each])), *each]
+
+
+def _accounts(sweep: Swept) -> list[Bars]:
+    """The bars each account of the sweep traded."""
+    return alone(sweep.bars) if "symbol" in sweep.table.index.names else [sweep.bars]
+
+
+def _account_count(sweep: Swept) -> int:
+    return len(sweep.bars.symbols) if "symbol" in sweep.table.index.names else 1
 
 
 def _coded(sweep: Swept) -> tuple[dict[str, list[Any]], list[IntArray]]:
@@ -123,8 +149,7 @@ def sketched_rows(sweep: Swept) -> int:
     """How many combinations are run again, for each account."""
     least, most = _SKETCHED
     size = sum(stop - start for start, stop in _spans(sweep))
-    accounts = len(sweep.bars.symbols) if "symbol" in sweep.table.index.names else 1
-    wanted = min(max(size // 20, least), most, _EFFORT // len(sweep.bars)) // accounts
+    wanted = min(max(size // 20, least), most, _EFFORT // len(sweep.bars)) // _account_count(sweep)
     return min(max(wanted, _FEWEST), size)
 
 
@@ -134,14 +159,11 @@ def _places(sweep: Swept, size: int) -> IntArray:
     return np.sort(np.random.default_rng(0).choice(size, min(most, size), replace=False))
 
 
-def _drawn(sweep: Swept, bars: Bars, places: IntArray) -> tuple[npt.NDArray[np.float32], dict[int, float]]:
+def _drawn(sweep: Swept, bars: Bars, places: IntArray) -> tuple[npt.NDArray[np.float32], FloatArray]:
     """Sketches of the returns of these combinations on these bars, and their Sharpe ratios."""
-    if not len(places):
-        return np.empty((0, STRETCHES), dtype=np.float32), {}
     numbers = _evaluated(sweep)[places]
     returns = returns_at(sweep.plan, numbers, bars, sweep.terms, columned=sweep.evaluated == "columns")
-    ratios = np.asarray(p.sharpe_ratio(returns, bars.periods_per_year))
-    return sketches(returns), dict(zip(places.tolist(), ratios.tolist(), strict=True))
+    return sketches(returns), np.asarray(p.sharpe_ratio(returns, bars.periods_per_year))
 
 
 def _joined(sweep: Swept, each: Sequence[Batch]) -> Batch:

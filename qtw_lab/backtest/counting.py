@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ParamSpec
 
-from qtw_lab.backtest.batches import batches_of, sketched_rows
+from qtw_lab.backtest.batches import batches_of, sketched_rows, with_sketches
 from qtw_lab.backtest.recording import UNCOUNTED, default_ledger
 from qtw_lab.backtest.search import search as _search
 from qtw_lab.backtest.sweep import sweep as _sweep
@@ -24,8 +24,9 @@ def counted_sweep(made: Sweep, ledger: TrialLedger | None = None) -> Sweep:
     A sweep that is in the ledger already is not looked into again.
     """
     known = default_ledger() if ledger is None else ledger
-    if not known.holds(batches_of(made, sketched=False), sketched_rows(made)):
-        known.add_batches(batches_of(made))
+    plain = batches_of(made, sketched=False)
+    if not known.holds(plain, sketched_rows(made)):
+        known.add_batches(with_sketches(made, plain))
     return replace(made, ledger=known)
 
 

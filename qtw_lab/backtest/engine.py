@@ -170,6 +170,13 @@ def resolve(strategy: Strategy | type[Strategy] | str) -> Strategy:
     )
 
 
+def alone(bars: Bars) -> list[Bars]:
+    """The bars of each symbol by itself, at the times it has one."""
+    if len(bars.symbols) == 1 and bars.present.all():
+        return [bars]  # which selecting would copy, and the copy's fingerprint is no longer known
+    return [bars.select(symbol) for symbol in bars.symbols]
+
+
 def check_bars(strategy: Strategy, bars: Bars) -> None:
     """Refuse what is not `Bars`, or is too short for the strategy.
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.backtest import lanes
 from qtw_lab.backtest.blocks import World
 from qtw_lab.backtest.plan import Plan
+from qtw_lab.backtest.rules import Rules
 from qtw_lab.backtest.terms import Terms
 from qtw_lab.core import Bars
 from qtw_lab.strategies import Strategy
@@ -66,14 +68,22 @@ def _returns(strategy: Strategy, world: World, terms: Terms) -> FloatArray:
     return _simulated(decisions[None], world, terms, kind)[:, 0]
 
 
-def _simulated(runs: FloatArray, world: World, terms: Terms, kind: Kind) -> FloatArray:
-    """Returns (T, K) of K accounts, given their decisions (K, T, N)."""
+def _equity(runs: FloatArray, world: World, rules: Rules, kind: Kind) -> FloatArray:
+    """Equity (K, T) of the same accounts, by the fast lane where they may take it."""
+    if world.fits(rules, kind):
+        return lanes.paths(runs[:, :, 0], world.tape, rules)
     from qtw_lab.backtest.book import BOOK
     from qtw_lab.backtest.kernel import simulate_columns
 
     equity, books = np.empty(runs.shape[:2]), np.empty((len(runs), BOOK))
     ready = np.ascontiguousarray(runs)
-    simulate_columns(world.market, ready, world.desk.rows, world.desk.spans, terms.rules(kind), equity, books)
+    simulate_columns(world.market, ready, world.desk.rows, world.desk.spans, rules, equity, books)
+    return equity
+
+
+def _simulated(runs: FloatArray, world: World, terms: Terms, kind: Kind) -> FloatArray:
+    """Returns (T, K) of K accounts, given their decisions (K, T, N)."""
+    equity = _equity(runs, world, terms.rules(kind), kind)
     before = np.concatenate([np.full((len(runs), 1), float(terms.cash)), equity[:, :-1]], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         change: FloatArray = np.where(before > 0, equity / before - 1.0, 0.0)

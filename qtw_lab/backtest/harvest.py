@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -170,7 +171,9 @@ def table(
         name: column.astype(np.int64) if name in COUNTS else column.copy()
         for name, column in zip(metrics, values.T, strict=True)
     }
-    return pd.DataFrame(columns, index=index, copy=False).rename_axis(columns="metric")
+    made = pd.DataFrame(columns, index=index, copy=False)
+    made.columns.name = "metric"
+    return made
 
 
 def _index(plan: Plan, symbols: tuple[str, ...] | None, numbers: IntArray) -> pd.MultiIndex:
@@ -184,21 +187,30 @@ def _index(plan: Plan, symbols: tuple[str, ...] | None, numbers: IntArray) -> pd
         parts = plan.codes(places) if symbols is None else (*plan.codes(places), account)
         for code, filled in zip(codes, parts, strict=True):
             code[part] = filled
-    in_order = [
-        _in_order(pd.Index(level, tupleize_cols=False), code) for level, code in zip(levels, codes, strict=True)
-    ]
+    arrays = [*plan.arrays, *(() if symbols is None else (None,))]
+    indexes = [_level(level, array) for level, array in zip(levels, arrays, strict=True)]
+    in_order = [_used(*_in_order(level, code)) for level, code in zip(indexes, codes, strict=True)]
     names = [*plan.names, *(() if symbols is None else ("symbol",))]
-    index = pd.MultiIndex(
+    return pd.MultiIndex(
         levels=cast("Any", [level for level, _ in in_order]),  # the stubs know lists, pandas takes arrays
         codes=cast("Any", [code for _, code in in_order]),
         names=names,
         verify_integrity=False,
     )
-    return index.remove_unused_levels()
+
+
+def _level(values: Sequence[Any], array: npt.NDArray[Any] | None) -> pd.Index:
+    """The values of a level; from their array where that holds numbers, which pandas then need not infer."""
+    numbers = array is not None and array.dtype.kind in "if"
+    given = cast("Any", array if numbers else values)  # the stubs take an array of each kind for itself
+    found: pd.Index = pd.Index(given, tupleize_cols=False)
+    return found
 
 
 def _in_order(level: pd.Index, codes: npt.NDArray[Any]) -> tuple[pd.Index, npt.NDArray[Any]]:
     """The level sorted, where its values can be, and the codes that then mean the same: pandas finds rows faster."""
+    if level.is_monotonic_increasing:
+        return level, codes
     try:
         order = level.argsort()
     except TypeError:
@@ -206,3 +218,20 @@ def _in_order(level: pd.Index, codes: npt.NDArray[Any]) -> tuple[pd.Index, npt.N
     places = np.empty(len(order), dtype=codes.dtype)
     places[order] = np.arange(len(order))
     return level[order], places[codes]
+
+
+def _used(level: pd.Index, codes: npt.NDArray[Any]) -> tuple[pd.Index, npt.NDArray[Any]]:
+    """The level without values that no row has, and the codes that then mean the same.
+
+    As `pandas.MultiIndex.remove_unused_levels`, in a fraction of its time: where a value has to go, the others come in
+    the order in which rows have them.
+    """
+    first = np.full(len(level), -1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of the rows of one value the last one written stays
+    kept = np.flatnonzero(first >= 0)
+    if len(kept) == len(level):
+        return level, codes
+    kept = kept[np.argsort(first[kept])]
+    places = np.empty(len(level), dtype=codes.dtype)
+    places[kept] = np.arange(len(kept))
+    return level[kept], places[codes]

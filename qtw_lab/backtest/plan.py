@@ -146,7 +146,7 @@ class GridPlan(Plan):
         chunks = np.searchsorted(self.ends, places, side="right")
         points = np.empty(len(places), dtype=np.int64)
         for chunk in np.unique(chunks):
-            allowed = np.flatnonzero(np.unpackbits(self.kept[chunk]))
+            allowed = np.flatnonzero(np.unpackbits(self.kept[chunk]).view(bool))  # truth values are counted faster
             before = self.ends[chunk - 1] if chunk else 0
             mine = chunks == chunk
             points[mine] = chunk * CHUNK + allowed[places[mine] - before]
@@ -209,9 +209,7 @@ def planned(strategy: Strategy, grid: Mapping[str, Iterable[Any]], where: Where 
         chunk = {name: array[code] for name, array, code in zip(names, arrays, codes, strict=True)}
         mask = np.ones(len(codes[0]), dtype=bool) if where is None else condition(where, chunk)
         allowed.narrow(chunk, mask)
-        rows.append(
-            np.packbits(mask if len(mask) == CHUNK else np.resize(mask, CHUNK) & (np.arange(CHUNK) < len(mask)))
-        )
+        rows.append(_packed(mask))
         counts.append(int(mask.sum()))
     if not sum(counts):
         reason = f" The strategy refuses them: {allowed.refusal}" if allowed.refusal else ""
@@ -222,6 +220,14 @@ def planned(strategy: Strategy, grid: Mapping[str, Iterable[Any]], where: Where 
         strategy, names, tuple(values.values()), allowed.longest,
         None if whole else np.array(rows), np.cumsum(counts, dtype=np.int64),
     )  # fmt: skip
+
+
+def _packed(mask: BoolArray) -> npt.NDArray[np.uint8]:
+    """One bit a point, (CHUNK / 8,); points beyond the last are not allowed."""
+    bits = np.zeros(CHUNK // 8, dtype=np.uint8)
+    packed = np.packbits(mask)
+    bits[: len(packed)] = packed
+    return bits
 
 
 class Allowed:
@@ -336,7 +342,8 @@ def _together(where: Where, columns: Mapping[str, AnyArray]) -> BoolArray | None
     if answers.dtype != bool or answers.shape != (size,):
         return None
     sample = np.unique(np.append(np.random.default_rng(0).integers(0, size, _SAMPLE), (0, size - 1)))
-    alone = [_alone(where, {name: column[[place]].tolist()[0] for name, column in columns.items()}) for place in sample]
+    few = zip(*(column[sample].tolist() for column in columns.values()), strict=True)
+    alone = [_alone(where, dict(zip(columns, choice, strict=True))) for choice in few]
     return answers.copy() if np.array_equal(answers[sample], alone) else None
 
 
@@ -400,12 +407,24 @@ def distinct(kind: type[Strategy], name: str, choices: Iterable[Any], where: str
         raise DataError(f"The {where} has no values for {name}. Give at least one.")
     if len(given) > MOST_VALUES:
         raise DataError(f"The {where} has more than {MOST_VALUES:,} values for {name}. Coarsen it.")
+    if _fit_as_they_are(kind, name, given):
+        return tuple(dict.fromkeys(given))
     try:
         return tuple(dict.fromkeys(kind.checked(name, choice) for choice in given))
     except TypeError as err:
         raise DataError(
             f"The {where}'s values for {name} cannot be told apart ({err}). Write lists as tuples."
         ) from err
+
+
+def _fit_as_they_are(kind: type[Strategy], name: str, given: Sequence[Any]) -> bool:
+    """Whether these are whole numbers that need no change: bounds have no gaps, so the least and most tell of all."""
+    if {type(value) for value in given} != {int}:
+        return False
+    try:
+        return all(kind.checked(name, end) is end for end in (min(given), max(given)))
+    except DataError:
+        return False  # asked one by one, the first that does not fit is named
 
 
 def _length(choices: Iterable[Any]) -> int:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from qtw_lab.backtest import checkpoints, crew, harvest
 from qtw_lab.backtest.checkpoints import Checkpoint, Part, Span
-from qtw_lab.backtest.engine import case_of, check_bars
+from qtw_lab.backtest.engine import alone, case_of, check_bars
 from qtw_lab.backtest.plan import Block, Plan
 from qtw_lab.backtest.progress import Progress, ProgressBar
 from qtw_lab.backtest.spotcheck import Sampling
@@ -128,7 +128,7 @@ class Stage:
         from qtw_lab.backtest.blocks import Job, World
 
         strategy = plan.strategy
-        each = [bars.select(symbol) for symbol in bars.symbols] if strategy.scope == "symbol" else [bars]
+        each = alone(bars) if strategy.scope == "symbol" else [bars]
         for one in each:
             check_bars(plan.longest, one)
         case_of(plan.longest, each[0], terms)  # refuses terms that contradict each other, or the strategy's answer

@@ -6,7 +6,6 @@ Deflated Sharpe Ratio"). So every backtest and sweep adds what it tried, and eve
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -136,7 +135,7 @@ class TrialLedger:
 
     def holds(self, batches: Iterable[Batch], sketches: int = 1) -> bool:
         """Whether each was entered before, with so many sketches, as a sweep of just these configurations."""
-        keys = [(batch.fingerprint, _digest(batch)) for batch in batches]
+        keys = [(batch.fingerprint, batch.digest) for batch in batches]
         query = "SELECT 1 FROM batches WHERE fingerprint = ? AND digest = ? AND length(sketches) >= ?"
         least = sketches * STRETCHES * np.dtype(np.float32).itemsize
         with self._connection() as db:
@@ -256,14 +255,10 @@ def _batch_row(batch: Batch) -> tuple[Any, ...]:
     """The batch as the ledger keeps it; the same set of configurations has the same digest."""
     varied = {name: list(values) for name, values in batch.values.items()}
     return (
-        batch.fingerprint, _digest(batch), batch.kind, batch.strategy,
+        batch.fingerprint, batch.digest, batch.kind, batch.strategy,
         spelled(batch.fixed), spelled(varied), len(batch), batch.identities.tobytes(),
         np.asarray(batch.sharpes, dtype=np.float64).tobytes(), np.asarray(batch.sketches, dtype=np.float32).tobytes(),
     )  # fmt: skip
-
-
-def _digest(batch: Batch) -> bytes:
-    return hashlib.sha256(np.sort(batch.identities).tobytes()).digest()
 
 
 def _swept(db: sqlite3.Connection, fingerprint: str) -> npt.NDArray[np.int64]:

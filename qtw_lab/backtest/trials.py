@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -124,6 +124,17 @@ class Batch:
         """The identity of each configuration, (K,): the one its `Trial` would have."""
         return identities(self.strategy, self.fixed, self.values, self.codes)
 
+    @cached_property
+    def digest(self) -> bytes:
+        """What batches of the same configurations share, in whatever order these come."""
+        return hashlib.sha256(np.sort(self.identities).tobytes()).digest()
+
+    def measured(self, sharpes: FloatArray, sketches: npt.NDArray[np.float32]) -> Batch:
+        """The same configurations with these figures; who they are is not worked out again."""
+        made = replace(self, sharpes=sharpes, sketches=sketches)
+        vars(made).update(identities=self.identities, digest=self.digest)
+        return made
+
     @property
     def known(self) -> Known:
         """What is known of them together."""
@@ -151,7 +162,7 @@ def identities(
     total = sum((_hashed(name, value) for name, value in fixed.items()), _hashed("strategy", strategy)) % _WORD
     sums = np.full(len(codes[0]) if len(codes) else 1, total, dtype=np.uint64)
     for (name, choices), code in zip((values or {}).items(), codes, strict=True):
-        sums += np.array([_hashed(name, value) for value in choices], dtype=np.uint64)[code]
+        sums += _hashes(name, choices)[code]
     return _mixed(sums)
 
 
@@ -163,7 +174,7 @@ def spelled(values: Mapping[str, Any]) -> str:
     DataError
         If a value is not a plain one.
     """
-    return json.dumps(values, sort_keys=True, default=_plain)
+    return _ENCODER.encode(values)
 
 
 def sketch(returns: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -202,7 +213,17 @@ def finite(value: float | None) -> float | None:
 
 
 def _hashed(name: str, value: Any) -> int:
-    text = json.dumps([name, value], sort_keys=True, default=_plain)
+    return _word(_ENCODER.encode([name, value]))
+
+
+def _hashes(name: str, choices: Sequence[Any]) -> WordArray:
+    """`_hashed` of a name and each of many values; whole numbers, of which grids are full, are spelled directly."""
+    before = f"[{_ENCODER.encode(name)}, "
+    texts = (f"{before}{one}]" if type(one) is int else _ENCODER.encode([name, one]) for one in choices)
+    return np.fromiter(map(_word, texts), dtype=np.uint64, count=len(choices))
+
+
+def _word(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
@@ -218,3 +239,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     raise DataError(f"A trial's parameters must be plain values, not {type(value).__name__}.")
+
+
+#: One spelling for all values; `json.dumps` would make an encoder for each.
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, default=_plain)

@@ -43,6 +43,12 @@ class Settings(BaseSettings):
     alpaca_trading_rest_url: str | None = Field(default=None, description="another trading REST root")
     alpaca_requests_per_minute: int = Field(default=200, ge=1, description="rate limit of the Alpaca plan, per key")
 
+    realtime_state_dir: Path | None = Field(default=None, description="the realtime engine's state, journal, recording")
+    realtime_data_dir: Path | None = Field(default=None, description="the realtime engine's NDJSON exports")
+    realtime_ndjson_max_bytes: int = Field(default=10_000_000, ge=1_000, description="size at which an export rotates")
+    metrics_max_bytes: int = Field(default=5_000_000, ge=1_000, description="size at which the metrics rotate")
+    redis_url: str | None = Field(default=None, description="a Redis server that events are also sent to")
+
     dask_scheduler: str | None = Field(default=None, description="address of a Dask cluster for sweeps")
     local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work")
 
@@ -54,12 +60,12 @@ class Settings(BaseSettings):
             return cls.model_fields[info.field_name].get_default(call_default_factory=True)
         return value
 
-    @field_validator("qtw_storage_dir")
+    @field_validator("qtw_storage_dir", "realtime_state_dir", "realtime_data_dir")
     @classmethod
-    def _home_spelled_out(cls, value: Path) -> Path:
+    def _home_spelled_out(cls, value: Path | None) -> Path | None:
         """A leading ~ means the home folder here too: no shell reads `.env`."""
         try:
-            return value.expanduser()
+            return None if value is None else value.expanduser()
         except RuntimeError:
             raise ValueError("the home folder that ~ stands for cannot be found") from None
 

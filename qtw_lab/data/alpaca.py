@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from qtw_lab.core import (
@@ -23,16 +21,14 @@ from qtw_lab.core import (
     frames,
     parse_symbols,
 )
-from qtw_lab.core.bars import FIELDS
 from qtw_lab.core.extras import need
-from qtw_lab.data.pages import Failure, Parameters, Walk, moments
+from qtw_lab.data.pages import CALENDAR, Failure, Parameters, Walk, ohlcv
 from qtw_lab.data.ratelimit import RateLimit, shared_limit
 from qtw_lab.data.series import SeriesKey
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
 
 _EXTRA: Final = "live"
-_CALENDAR: Final = "XNYS"
 _ZONE: Final = "America/New_York"
 
 #: Our units of time in Alpaca's words.
@@ -42,7 +38,7 @@ _UNITS: Final = {"min": "Minute", "h": "Hour", "D": "Day", "W": "Week", "ME": "M
 _SYMBOLS: Final = 100
 
 #: Seconds to wait for a connection, and for the next bytes of an answer.
-_TIMEOUT: Final = (10.0, 30.0)
+TIMEOUT: Final = (10.0, 30.0)
 
 #: Days before the last stored bar from which a download starts anew, so that old and new bars share some.
 _OVERLAP: Final = pd.Timedelta(days=10)
@@ -50,7 +46,7 @@ _OVERLAP: Final = pd.Timedelta(days=10)
 #: Until when on its last day a bar of a day or longer may still change: the end of after-hours trading in New York.
 _SETTLED: Final = pd.Timedelta(hours=20)
 
-_COLUMNS: Final = MappingProxyType({"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"})
+NO_HISTORY: Final = "Alpaca's test feed has no history. Set ALPACA_DATA_FEED to iex or sip."
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class AlpacaSource:
 
     settings: Settings
     clock: Clock = field(default_factory=SystemClock)
-    timeout: tuple[float, float] = _TIMEOUT
+    timeout: tuple[float, float] = TIMEOUT
 
     @property
     def name(self) -> str:
@@ -126,8 +122,10 @@ class AlpacaSource:
         """
         span = self._span(parse_symbols(symbols), start, end, timeframe)
         found: dict[str, pd.DataFrame] = {}
-        with closing(_Client(self.settings, self.timeout)) as client:
-            walk = Walk(client.ask, self._limit(), self.clock)
+        if self.settings.alpaca_data_feed == "test":
+            raise SetupError(NO_HISTORY)
+        with closing(Client(DATA, self.settings, self.timeout)) as client:
+            walk = Walk(lambda parameters: client.ask("/stocks/bars", parameters), self._limit(), self.clock)
             for place in range(0, len(span.symbols), _SYMBOLS):
                 some = Span(span.symbols[place : place + _SYMBOLS], span.start, span.end, span.timeframe)
                 found |= self._some(walk, some)
@@ -172,7 +170,7 @@ class AlpacaSource:
         for (first, last), names in groups.items():
             tables |= self.fetch(names, first, last, wanted.timeframe)
         return tuple(
-            store.write(key, tables[symbol], calendar=_CALENDAR, origin=f"Alpaca {self.settings.alpaca_data_feed} feed")
+            store.write(key, tables[symbol], calendar=CALENDAR, origin=f"Alpaca {self.settings.alpaca_data_feed} feed")
             for symbol, key in keys.items()
         )
 
@@ -199,7 +197,7 @@ class AlpacaSource:
         for adjustment in ("raw", "split", "all"):
             rows = walk.bars(_question(span, adjustment, self.settings.alpaca_data_feed), span.symbols)
             answers[adjustment] = {
-                symbol: self._complete(_table(bars, symbol, span.timeframe), span.timeframe)
+                symbol: self._complete(ohlcv(bars, symbol, span.timeframe), span.timeframe)
                 for symbol, bars in rows.items()
             }
         return {
@@ -239,27 +237,6 @@ def _question(span: Span, adjustment: str, feed: str) -> Parameters:
     return {**fields, **plain}
 
 
-def _table(rows: list[Any], symbol: str, timeframe: Timeframe) -> pd.DataFrame:
-    """Alpaca's bars as OHLCV by UTC timestamp."""
-    times = moments([row["t"] for row in rows], symbol)
-    try:
-        values = {name: np.array([row[short] for row in rows], dtype=np.float64) for name, short in _COLUMNS.items()}
-    except (ValueError, TypeError) as err:
-        raise VenueError(
-            f"Alpaca's bars of {symbol} have a value that is no number ({err}). Nothing was kept."
-        ) from err
-    if not all(np.isfinite(column).all() for column in values.values()):
-        raise VenueError(f"Alpaca's bars of {symbol} have a value that is missing or infinite. Nothing was kept.")
-    if not timeframe.intraday:
-        times = frames.session_dates(times, _CALENDAR)
-        if not bool((times == times.normalize()).all()):
-            raise VenueError(
-                f"Alpaca stamped a {timeframe} bar of {symbol} away from midnight in New York. Nothing was kept."
-            )
-    frames.check_prices({name: column[:, None] for name, column in values.items()}, times, (symbol,))
-    return pd.DataFrame(values, index=times.rename("timestamp"), columns=list(FIELDS))
-
-
 def _joined(symbol: str, raw: pd.DataFrame, split: pd.DataFrame, everything: pd.DataFrame) -> pd.DataFrame:
     """Raw bars with the factors that the adjusted closes imply."""
     for other, what in ((split, "split-adjusted"), (everything, "fully adjusted")):
@@ -272,25 +249,39 @@ def _joined(symbol: str, raw: pd.DataFrame, split: pd.DataFrame, everything: pd.
     return raw.assign(split_factor=split["close"] / raw["close"], factor=everything["close"] / raw["close"])
 
 
-class _Client:
-    """The real alpaca-py client with its own retries and paging set aside, and a timeout given to its session.
+class Side(NamedTuple):
+    """One of Alpaca's REST servers: alpaca-py's class for it, and the setting that may hold another address."""
+
+    module: str
+    client: str
+    setting: str
+
+
+DATA: Final = Side("alpaca.data.historical.stock", "StockHistoricalDataClient", "ALPACA_DATA_REST_URL")
+TRADING: Final = Side("alpaca.trading.client", "TradingClient", "ALPACA_TRADING_REST_URL")
+
+
+class Client:
+    """A real client of alpaca-py with its own retries and paging set aside, and a timeout given to its session.
 
     alpaca-py waits a fixed 3 s after a 429, asks again only after 429 and 504, and never times out. Its public `get`
     sends one request; the subclass below changes, as subclasses may, the two protected attributes that rule the rest.
+
+    Raises
+    ------
+    SetupError
+        If alpaca-py or the keys are missing.
     """
 
-    def __init__(self, settings: Settings, timeout: tuple[float, float]) -> None:
-        if settings.alpaca_data_feed == "test":
-            raise SetupError("Alpaca's test feed has no history. Set ALPACA_DATA_FEED to iex or sip.")
-        key, secret = (
-            settings.secret(name).get_secret_value() for name in ("ALPACA_API_KEY_ID", "ALPACA_API_SECRET_KEY")
-        )
-        root = settings.alpaca_data_rest_url
-        self._secrets = (key, secret)
-        self._client = _client_class()(key, secret, root.rstrip("/") if root else None, timeout)
+    def __init__(self, side: Side, settings: Settings, timeout: tuple[float, float] = TIMEOUT) -> None:
+        names = ("ALPACA_API_KEY_ID", "ALPACA_API_SECRET_KEY")
+        self._side = side
+        self._secrets = tuple(settings.secret(name).get_secret_value() for name in names)
+        root = getattr(settings, side.setting.lower())
+        self._client = _client_class(side)(*self._secrets, root.rstrip("/") if root else None, timeout)
 
-    def ask(self, parameters: Parameters) -> Any:
-        """The decoded body of one request for bars, or a `Failure`.
+    def ask(self, path: str, parameters: Parameters) -> Any:
+        """The decoded body of one request, or a `Failure`.
 
         Errors become values here, so that no exception with the library's own text, which may repeat what was sent, is
         chained to ours.
@@ -298,10 +289,11 @@ class _Client:
         api_errors = need("alpaca.common.exceptions", _EXTRA)
         network = need("requests.exceptions", _EXTRA)
         try:
-            return self._client.get("/stocks/bars", dict(parameters))
+            return self._client.get(path, dict(parameters))
         except api_errors.APIError as err:
             response = err.response
-            return Failure(err.status_code, self._clean(_words(response)), dict(response.headers))
+            said = self._clean(_words(response))
+            return Failure(err.status_code, said, dict(response.headers), self._side.setting)
         except network.Timeout:
             return Failure(None, "no answer within the time allowed")
         except network.JSONDecodeError:
@@ -329,12 +321,17 @@ def _words(response: Any) -> str:
     return str(body.get("message", body)) if isinstance(body, dict) else str(body)
 
 
-def _client_class() -> Any:
+def imported(module: str) -> Any:
+    """A module of alpaca-py."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # alpaca-py imports websockets.legacy, which says so loudly
-        stock = need("alpaca.data.historical.stock", _EXTRA)
+        return need(module, _EXTRA)
 
-    class Client(stock.StockHistoricalDataClient):  # type: ignore[misc, name-defined]  # a class found at run time
+
+def _client_class(side: Side) -> Any:
+    kind = getattr(imported(side.module), side.client)
+
+    class Patient(kind):  # type: ignore[misc, valid-type]  # a class found at run time
         """One request at a time: no retry, no redirect, a timeout."""
 
         def __init__(self, key: str, secret: str, root: str | None, timeout: tuple[float, float]) -> None:
@@ -344,4 +341,4 @@ def _client_class() -> Any:
             self.close = self._session.close
             self._session.request = lambda *given, **options: send(*given, **{"timeout": timeout, **options})
 
-    return Client
+    return Patient

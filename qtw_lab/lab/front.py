@@ -17,6 +17,7 @@ from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
 from qtw_lab.data.writing import WriteReport
 from qtw_lab.lab import prices, records
+from qtw_lab.lab.present import Present
 from qtw_lab.lab.studies import Studies
 from qtw_lab.strategies import Strategy, strategy
 
@@ -59,7 +60,7 @@ class Download:
 
 
 @dataclass(frozen=True)
-class Lab(Studies):
+class Lab(Studies, Present):
     """Everything joined: data, strategies, backtests, charts, reports and recorded runs.
 
     Parameters

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -91,7 +90,7 @@ def mean_test(values: pd.Series, horizon: int = 1, lags: int | None = None) -> M
     std = float(deviation(given[:, None])[0]) if count else math.nan
     t = _newey_west(given, chosen) if std > 0.0 and count >= 2 * (chosen + 1) else math.nan
     return MeanTest(
-        mean=mean, std=std, t=t, p_value=math.nan if math.isnan(t) else 2.0 * NormalDist().cdf(-abs(t)), lags=chosen,
+        mean=mean, std=std, t=t, p_value=math.nan if math.isnan(t) else math.erfc(abs(t) / math.sqrt(2.0)), lags=chosen,
         positive=float((given > 0.0).mean()) if count else math.nan, bars=count,
     )  # fmt: skip
 

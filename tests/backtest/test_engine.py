@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import qtw_lab as qtw
+from qtw_lab.backtest.engine import alone
 from qtw_lab.core import DataError
 
 NAN = float("nan")
@@ -288,3 +289,11 @@ def test_the_room_can_be_called_and_is_the_function(bars_of):
 
     assert backtest("buy_and_hold", bars_of(X=[1.0, 2.0, 3.0])).equity.iloc[-1] == pytest.approx(150_000.0)
     assert backtest.Result is qtw.Result
+
+
+def test_each_symbol_by_itself_has_only_its_own_times(bars_of):
+    both = bars_of(A=[1.0, 2.0, 3.0], B=[NAN, 2.0, 3.0])
+    assert [one.fingerprint for one in alone(both)] == [both.select(name).fingerprint for name in "AB"]
+    single = both.select("B")
+    assert alone(single) == [single]
+    assert single.fingerprint == single.select("B").fingerprint

@@ -67,3 +67,20 @@ def test_a_large_index_takes_a_few_bytes_a_row():
     plan = planned(SmaCross(), {"fast": range(1, 501), "slow": range(501, 1001)})
     made = table(plan, ("X",), ("sharpe",), np.arange(250_000), np.zeros((250_000, 1)))
     assert made.index.memory_usage() < 8 * 250_000
+
+
+@pytest.mark.parametrize("numbers", [range(12), [11, 2, 3, 2], [7], []])
+def test_the_index_has_the_levels_that_pandas_would_leave(numbers):
+    plan = planned(SmaCross(), {"slow": [60, 30, 40], "fast": [5, 2], "short": [True, False]})
+    found = table(plan, None, ("sharpe",), np.array(numbers, dtype=np.int64), np.zeros((len(numbers), 1))).index
+    sizes = [len(values) for values in plan.values]
+    codes = np.unravel_index(np.array(numbers, dtype=np.int64), sizes)
+    ranks = [np.argsort(np.argsort(array)) for array in plan.arrays]
+    full = pd.MultiIndex(
+        levels=[sorted(values) for values in plan.values],
+        codes=[rank[code] for rank, code in zip(ranks, codes, strict=True)],
+        names=plan.names,
+    )
+    for mine, theirs in zip(found.levels, full.remove_unused_levels().levels, strict=True):
+        pd.testing.assert_index_equal(mine, theirs, exact=True)
+    pd.testing.assert_index_equal(found, full.remove_unused_levels(), exact=True)

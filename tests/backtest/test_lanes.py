@@ -83,6 +83,7 @@ def by_kernel(decisions, market, rules):
 def assert_same(decisions, market, rules):
     equity, held, books = by_kernel(decisions, market, rules)
     run = lanes.measured(decisions, lanes.Tape.of(market), rules, YEAR)
+    np.testing.assert_array_equal(lanes.paths(decisions, lanes.Tape.of(market), rules), equity)
     np.testing.assert_array_equal(run.moments.last, equity[:, -1])
     np.testing.assert_array_equal(run.orders, books[:, FILLS])
     np.testing.assert_array_equal(run.trades, books[:, OPENED])

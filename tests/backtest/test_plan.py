@@ -149,3 +149,25 @@ def test_blocks_cover_given_spans_and_no_more():
 def test_a_grid_that_cannot_be_planned_is_refused(grid, where, match):
     with pytest.raises(DataError, match=match):
         planned(Chosen(), grid, where)
+
+
+def test_of_many_whole_numbers_the_first_that_does_not_fit_is_named():
+    with pytest.raises(DataError, match="fast=0 is out of range"):
+        planned(SmaCross(), {"fast": [5, 0, 10**9, -3], "slow": [50]})
+    with pytest.raises(DataError, match="fast must be a whole number, not True"):
+        planned(SmaCross(), {"fast": [5, True, 0], "slow": [50]})
+
+
+def test_values_come_in_the_declared_type_whatever_they_are_given_in():
+    class Level(Strategy):
+        level = param(0.5, low=-5.0, high=5.0)
+        window = param(3, low=1, high=9)
+
+        def signals(self, prices: Panel) -> Any:
+            return np.ones(prices.close.shape)
+
+    plan = planned(Level(), {"level": [1, 2, 1], "window": [2.0, np.int64(3), 2]})
+    assert [[(value, type(value)) for value in values] for values in plan.values] == [
+        [(1.0, float), (2.0, float)],
+        [(2, int), (3, int)],
+    ]

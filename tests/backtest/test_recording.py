@@ -5,7 +5,7 @@ import pytest
 
 import qtw_lab as qtw
 from qtw_lab.backtest import recording
-from qtw_lab.backtest.batches import batches_of
+from qtw_lab.backtest.batches import batches_of, with_sketches
 from qtw_lab.backtest.engine import backtest
 from qtw_lab.backtest.sweep import sweep
 from qtw_lab.research.trials import TrialLedger
@@ -88,12 +88,39 @@ def test_a_sweep_that_kept_only_its_best_rows_still_knows_the_spread_of_all(bars
     assert best.sharpe_std == pytest.approx(whole.sharpe_std, rel=0.5)  # 32 rows drawn by chance stand for 560
 
 
+def test_rows_kept_in_order_of_rank_do_not_lend_their_ratios_to_others(bars):
+    grid = {"fast": [3, 5, 8, 13], "slow": [20, 30]}
+    whole = batches_of(sweep("sma_cross", bars, grid=grid, verify=0))[0]
+    ranked = batches_of(sweep("sma_cross", bars, grid=grid, top=8, by="sharpe", verify=0))[0]
+    known = ~np.isnan(ranked.sharpes)
+    assert known.any()
+    np.testing.assert_allclose(ranked.sharpes[known], whole.sharpes[known], rtol=1e-12)
+
+
 def test_a_sweep_that_is_known_is_not_looked_into_again(bars, ledger, monkeypatch):
     grid = {"fast": [5, 10, 15], "slow": [50, 60]}
     first = qtw.sweep("sma_cross", bars, grid=grid)
     monkeypatch.setattr("qtw_lab.backtest.batches.returns_at", None)  # running a row again would fail
     again = qtw.sweep("sma_cross", bars, grid={"slow": [60, 50], "fast": [15, 10, 5]})
     assert again.known == first.known
+
+
+def test_sketches_can_be_drawn_later_and_are_the_same(bars):
+    both = qtw.Lab.offline().bars(["IBM", "MSFT"], start="2008-01-01", end="2010-12-31", source="stocks")
+    grid = {"fast": range(2, 12), "slow": [40, 50]}
+    for market, top in ((bars, None), (bars, 5), (both, None), (both, 5)):
+        swept = sweep("sma_cross", market, grid=grid, top=top)
+        plain = batches_of(swept, sketched=False)
+        assert not any(len(batch.sketches) for batch in plain)
+        for later, at_once in zip(with_sketches(swept, plain), batches_of(swept), strict=True):
+            assert (later.fingerprint, later.digest, later.fixed) == (
+                at_once.fingerprint,
+                at_once.digest,
+                at_once.fixed,
+            )
+            for name in ("identities", "sharpes", "sketches"):
+                np.testing.assert_array_equal(getattr(later, name), getattr(at_once, name))
+            assert len(later.sketches)
 
 
 def test_a_ledger_that_cannot_be_written_is_said_and_stops_nobody(bars, tmp_path, monkeypatch):

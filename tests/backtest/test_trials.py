@@ -72,3 +72,20 @@ def test_sketches_of_many_columns_are_those_of_each():
 
 def test_a_short_history_fills_as_many_stretches_as_it_has_bars():
     assert np.count_nonzero(sketch([0.1, -0.2, 0.3])) == 3
+
+
+@given(values=st.lists(st.one_of(VALUES, st.integers(-(2**70), 2**70), st.floats(-9, 9).map(np.float64)), min_size=1))
+def test_many_values_have_the_identities_they_have_one_by_one(values):
+    together = identities("x", {}, {'quoted "name"': values}, [np.arange(len(values))])
+    alone = [Trial(DATA, "x", {'quoted "name"': value}).identity for value in values]
+    assert together.tolist() == alone
+
+
+def test_an_identity_and_a_digest_never_change():
+    # From the definition, by json.dumps, hashlib and whole numbers of Python alone: ledgers on disk hold such words.
+    batch = Batch(
+        fingerprint=DATA, strategy="x", fixed={"slow": 20}, values={"fast": [4, 5]}, codes=[np.array([1, 0])],
+        sharpes=np.zeros(2),
+    )  # fmt: skip
+    assert batch.identities.tolist() == [700324372563840918, 5877599531250492877]
+    assert batch.digest.hex() == "7dbcd8839c2f423517e5688c91827bf3bc4837ab355683255d9f32616c6aa8d8"

@@ -1,7 +1,7 @@
 """Run the benchmarks: results are compared before times, every side has processes of its own, ratios are of one run.
 
 ``python tests/benchmarks/run.py [--quick] [--only NAME ...] [--repeats N] [--heavy] [--docs]``; ``--only validation``
-takes all cases of the validation lab and its ledger.
+takes all cases of the validation lab and its ledger, ``--only realtime`` what is measured of the realtime engine.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from typing import Any
 
 import counting
 import growth
+import realtime
+import realtime_lines
 import start
 import tables
 import validation
@@ -27,7 +29,7 @@ from processes import PEERS, ROOT, Unusable, run_case
 PAGE = ROOT / "docs" / "benchmarks.md"
 ARTIFACTS = ROOT / "artifacts" / "bench"
 CASES = (*GRIDS, *validation.CASES)
-NAMES = (*(case.name for case in CASES), "start", "growth", "ledger")
+NAMES = (*(case.name for case in CASES), "start", "growth", "ledger", "realtime")
 #: Names that stand for several.
 GROUPS = {"validation": (*(case.name for case in validation.CASES), "ledger")}
 
@@ -84,6 +86,15 @@ def measured_ledger(repeats: int, folder: Path, *, quick: bool) -> list[dict[str
         return None
 
 
+def measured_realtime(folder: Path, *, quick: bool) -> dict[str, Any] | None:
+    """How much the realtime engine takes; None if it could not be measured, or came to other bars."""
+    try:
+        return realtime.run(folder, quick=quick)
+    except Unusable as err:
+        print(f"  realtime: not measured, {err}")
+        return None
+
+
 def main() -> int:
     """Run, print, write; 1 if results differ or something of ours could not be measured."""
     asked = arguments()
@@ -94,7 +105,7 @@ def main() -> int:
     report: dict[str, Any] = {
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "quick": asked.quick, "repeats": repeats,
         "machine": tables.machine(PEERS), "cases": {}, "start": None, "growth": None,
-        "ledger": None,
+        "ledger": None, "realtime": None,
     }  # fmt: skip
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -115,6 +126,9 @@ def main() -> int:
         if "ledger" in chosen and (paces := measured_ledger(min(repeats, 3), folder, quick=asked.quick)):
             report["ledger"] = paces
             print("\n".join(tables.ledger_lines(paces)), flush=True)
+        if "realtime" in chosen and (streams := measured_realtime(folder, quick=asked.quick)):
+            report["realtime"] = streams
+            print("\n".join(realtime_lines.lines(streams, judged=not asked.quick)), flush=True)
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     kind = ("-quick" if asked.quick else "") + ("-partial" if asked.only else "")
     path = ARTIFACTS / f"{report['date']}{kind}.json"
@@ -125,7 +139,7 @@ def main() -> int:
         print(f"Written: {PAGE.relative_to(ROOT)}")
     if failed:
         print(f"No ratios for {', '.join(failed)}: results differ or our side failed.", file=sys.stderr)
-    missing = [name for name in ("start", "ledger") if name in chosen and not report[name]]
+    missing = [name for name in ("start", "ledger", "realtime") if name in chosen and not report[name]]
     return 1 if failed or missing else 0
 
 

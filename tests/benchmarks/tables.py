@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import realtime_lines
 from cases import work_mb
 from processes import Outcome
 
@@ -192,6 +193,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += growth_lines(report["growth"])
     if report.get("ledger"):
         lines += ledger_lines(report["ledger"])
+    if report.get("realtime"):
+        lines += realtime_lines.lines(report["realtime"], judged=not report["quick"])
     return "\n".join(lines).strip()
 
 

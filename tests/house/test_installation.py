@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from rattler import MatchSpec
 
-LOCKED_EXTRAS = ("backtest", "research", "search", "dask", "live", "dashboards", "dev")
+LOCKED_EXTRAS = ("backtest", "research", "search", "dask", "live", "redis", "dashboards", "dev")
 
 
 @pytest.fixture(scope="module")

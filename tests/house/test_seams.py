@@ -87,9 +87,12 @@ def test_every_heavy_library_is_loaded_by_its_seam_alone(root, trees):
     assert breaches == []
 
 
-def test_a_heavy_library_has_one_seam_and_plots_alone_may_use_bokeh_throughout(root):
+def test_a_heavy_library_has_one_seam_but_for_bokeh_in_plots_and_alpaca_for_history_and_now(root):
     several = {library: names for library, names in seams(root).items() if len(names) > 1}
-    assert several == {"bokeh": ["qtw_lab.plots", "qtw_lab.plots.**"]}
+    assert several == {
+        "bokeh": ["qtw_lab.plots", "qtw_lab.plots.**"],
+        "alpaca": ["qtw_lab.data.alpaca", "qtw_lab.venues.alpaca"],
+    }
 
 
 def test_libraries_loaded_by_name_are_seen(root):

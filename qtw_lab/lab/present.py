@@ -1,0 +1,109 @@
+"""What a lab does with the market of this moment: the realtime engine, and a market on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from qtw_lab.core import Settings
+
+if TYPE_CHECKING:
+    from qtw_lab.live.client import Live
+    from qtw_lab.live.profile import Profile
+    from qtw_lab.venues.simulator.server import Simulator
+
+#: Settings that an engine's process is given.
+_PASSED: Final = (
+    "qtw_storage_dir", "qtw_keyring", "alpaca_api_key_id", "alpaca_api_secret_key", "alpaca_data_feed",
+    "alpaca_data_ws_url", "alpaca_data_rest_url", "alpaca_trading_rest_url", "alpaca_requests_per_minute",
+    "realtime_state_dir", "realtime_data_dir", "realtime_ndjson_max_bytes", "metrics_max_bytes", "redis_url",
+)  # fmt: skip
+
+
+class Present:
+    """The part of a `Lab` that deals with the present."""
+
+    settings: Settings
+
+    def live(
+        self,
+        profile: Profile | str | Path | dict[str, Any] = "retail_second",
+        *,
+        feed: str | None = None,
+        speed: float | None = None,
+        simulator: Simulator | None = None,
+    ) -> Live:
+        """The realtime engine: it runs in a process of its own, which this starts, watches and stops.
+
+        Parameters
+        ----------
+        profile : Profile, dict, str or path
+            What to watch and how to decide: a profile, its values, the name of a template ("retail_second",
+            "retail_minute"), or a JSON file.
+        feed : str, optional
+            "sip", "iex", "test", or "simulator"; by default the profile's, and "simulator" without Alpaca keys.
+        speed : float, optional
+            Of a simulator: its seconds in one of ours; by default that of `simulator`, else 1.
+        simulator : Simulator, optional
+            The market to listen to, already served.
+
+        Returns
+        -------
+        Live
+            Not started; see `qtw_lab.live.client.Live`.
+
+        Raises
+        ------
+        DataError
+            If the profile is wrong; every fault is named.
+
+        Examples
+        --------
+        >>> from qtw_lab import Lab
+        >>> Lab.offline().live({"focus": {"size": 20}}).profile.focus.size
+        20
+        """
+        from qtw_lab.lab import realtime
+        from qtw_lab.live.client import Live
+
+        settings = self.settings if simulator is None else realtime.pointed_to(self.settings, simulator)
+        if feed is None and (simulator is not None or settings.alpaca_api_key_id is None):
+            feed = "simulator"
+        if speed is None:
+            speed = 1.0 if simulator is None else simulator.clock.speed
+        arguments = [*(["--feed", feed] if feed else []), "--speed", str(speed)]
+        return Live(realtime.profile_of(profile), realtime.places(settings), arguments, environment_of(settings))
+
+    def simulator(self, **options: Any) -> Simulator:
+        """An Alpaca-compatible exchange on loopback, not started: use it in a `with` block, or call `start`.
+
+        Parameters
+        ----------
+        options
+            As `qtw_lab.lab.realtime.simulator`: symbols, bundled, recorded, date, seed, scenario, speed, port ...
+
+        Raises
+        ------
+        DataError, SetupError
+            If the market cannot be made so, or a part is not installed.
+
+        Examples
+        --------
+        >>> from qtw_lab import Lab
+        >>> Lab.offline().simulator(symbols=3, speed=60.0).clock.speed
+        60.0
+        """
+        from qtw_lab.lab import realtime
+
+        return realtime.simulator(**options)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """Settings as a process's environment; what is not set there is set to nothing, so that `.env` does not fill it."""
+    secrets = settings.secrets()
+    found = {}
+    for name in _PASSED:
+        value = getattr(settings, name)
+        shown = "" if value is None else str(int(value)) if isinstance(value, bool) else str(value)
+        found[name.upper()] = secrets.get(name.upper(), shown)
+    return found

@@ -1,0 +1,1 @@
+"""The realtime engine: universe, focus, bars, signals, and a journal that outlives a crash."""

@@ -1,0 +1,141 @@
+"""The account of the simulator's exchange: cash, holdings and fills, in decimals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+ZERO: Final = Decimal(0)
+
+#: Regulation T: half of what is held must be paid for (12 CFR 220.12). Below this equity there is no margin
+#: (FINRA Rule 4210(b)).
+INITIAL: Final = Decimal("0.5")
+LEAST_MARGIN_EQUITY: Final = Decimal(2000)
+#: Alpaca's page on margin: 30% of what is held long (all of it below $2.50), of what is sold short 30%, at least $5 a
+#: share (from $5 on), or $2.50 a share and all of it (below $5).
+_MAINTENANCE: Final = Decimal("0.3")
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One execution: `at` in nanoseconds since 1970 UTC, `leaves` of its order is left, `cumulative` of it is done."""
+
+    id: str
+    order: str
+    symbol: str
+    number: int
+    side: str
+    at: int
+    price: Decimal
+    qty: Decimal
+    leaves: Decimal
+    cumulative: Decimal
+    status: str
+
+    @property
+    def signed(self) -> Decimal:
+        """Shares that come (positive) or go."""
+        return self.qty if self.side == "buy" else -self.qty
+
+
+@dataclass(slots=True)
+class Holding:
+    """Shares held (negative: sold short) and what those still held cost, of the same sign."""
+
+    number: int
+    qty: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    @property
+    def entry(self) -> Decimal:
+        """Average price of those still held."""
+        return self.cost / self.qty if self.qty else ZERO
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an account is worth and may spend, in dollars; `short` is not above zero, `most` the highest multiplier."""
+
+    cash: Decimal
+    long: Decimal
+    short: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    most: int = 2
+
+    @property
+    def equity(self) -> Decimal:
+        """Cash and holdings."""
+        return self.cash + self.long + self.short
+
+    @property
+    def multiplier(self) -> int:
+        """How much may be bought for a dollar of equity."""
+        return min(self.most, 2 if self.equity >= LEAST_MARGIN_EQUITY else 1)
+
+    @property
+    def buying_power(self) -> Decimal:
+        """What may be opened before what open orders reserve; never below zero.
+
+        Alpaca's description of an account: twice what equity exceeds the initial margin by, or the cash without margin.
+        """
+        free = (self.equity - self.initial_margin) * 2 if self.multiplier == 2 else self.cash
+        return max(ZERO, free)
+
+
+@dataclass
+class Book:
+    """Cash, holdings and fills of one account.
+
+    Examples
+    --------
+    >>> book = Book(Decimal(1000))
+    >>> book.record(Fill("f", "o", "AAPL", 0, "buy", 1, Decimal(10), Decimal(5), ZERO, Decimal(5), "filled"))
+    >>> book.cash, book.holdings["AAPL"].entry, book.balance({"AAPL": Decimal(12)}).equity
+    (Decimal('950'), Decimal('10'), Decimal('1010'))
+    """
+
+    cash: Decimal
+    holdings: dict[str, Holding] = field(default_factory=dict)
+    fills: list[Fill] = field(default_factory=list)
+
+    def record(self, fill: Fill) -> None:
+        """Take a fill in: money moves, and the average entry price changes only where a holding grows."""
+        holding = self.holdings.setdefault(fill.symbol, Holding(fill.number))
+        change, before = fill.signed, holding.qty
+        if before * change < 0:  # orders never cross zero: the exchange refuses those that would
+            holding.cost += holding.entry * change
+        else:
+            holding.cost += fill.price * change
+        holding.qty = before + change
+        self.cash -= fill.price * change
+        self.fills.append(fill)
+        if not holding.qty:
+            del self.holdings[fill.symbol]
+
+    def held(self, symbol: str) -> Decimal:
+        """Shares held of a symbol, negative where sold short."""
+        holding = self.holdings.get(symbol)
+        return holding.qty if holding else ZERO
+
+    def balance(self, marks: Mapping[str, Decimal], most: int = 2) -> Balance:
+        """What it is all worth at these prices; a holding without one counts at its entry price."""
+        long = short = maintenance = ZERO
+        for symbol, holding in self.holdings.items():
+            mark = marks.get(symbol, holding.entry)
+            value = holding.qty * mark
+            if value > 0:
+                long += value
+                maintenance += value * (1 if mark < Decimal("2.5") else _MAINTENANCE)
+            else:
+                short += value
+                maintenance += _short_maintenance(-holding.qty, mark)
+        return Balance(self.cash, long, short, (long - short) * INITIAL, maintenance, most)
+
+
+def _short_maintenance(shares: Decimal, mark: Decimal) -> Decimal:
+    if mark >= 5:
+        return max(shares * 5, shares * mark * _MAINTENANCE)
+    return max(shares * Decimal("2.5"), shares * mark)

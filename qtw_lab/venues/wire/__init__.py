@@ -1,0 +1,1 @@
+"""Alpaca's wire protocol: messages to rows and back, and the websocket frames around them."""
