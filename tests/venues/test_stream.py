@@ -608,12 +608,14 @@ class Relay:
 
     def _pass(self, source: socket.socket, sink: socket.socket, down: bool) -> None:
         with contextlib.suppress(OSError):
-            while received := source.recv(65536 if not (down and self.slow) else 1):
+            while received := source.recv(65536):
                 if self.frozen.is_set():
                     continue
-                sink.sendall(received)
-                if down and self.slow:
-                    time.sleep(len(received) / self.slow)
+                size = 1 if down and self.slow else len(received)
+                for place in range(0, len(received), size):
+                    sink.sendall(received[place : place + size])
+                    if down and self.slow:
+                        time.sleep(size / self.slow)
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
