@@ -668,7 +668,7 @@ def test_a_slow_drip_is_a_sign_of_life_and_the_message_comes_whole(venue, relay)
     with reading(relay.port) as reader:
         started(reader)
         assert reader.data(1) == [content]
-        assert reader.news == []
+        assert {news["state"] for news in reader.news} <= {"subscribed"}  # the confirmation may drip as well
 
 
 def test_a_handshake_that_drips_is_left_in_time(venue, relay):
