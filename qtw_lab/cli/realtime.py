@@ -27,13 +27,14 @@ def run(
     feed: Feed = None,
     max_seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")] = None,
     speed: Annotated[float, typer.Option(min=0.001, help="Of a simulator: its seconds in one of ours.")] = 1.0,
+    client: Annotated[str, typer.Option(help="Who reads the stream: own, or alpaca-py, which is slower.")] = "own",
 ) -> None:
     """Run the engine until Ctrl-C or SIGTERM; it goes on where the last run in the same place ended."""
     from qtw_lab.lab import realtime
 
     settings = Settings.load()
     chosen = realtime.profile_of(profile)
-    ending = realtime.run(settings, chosen, feed=feed, speed=speed, seconds=max_seconds, say=_say)
+    ending = realtime.run(settings, chosen, feed=feed, speed=speed, seconds=max_seconds, client=client, say=_say)
     if ending.failed:
         raise VenueError(f"The engine cannot go on: {ending.reason.rstrip('.')}.")
     _say(f"Ended: {ending.reason}.")

@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb+") as handle:
             os.fsync(handle.fileno())
         temporary.replace(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as err:
         raise SetupError(
             f"Cannot write {path.name} in {path.parent}: {err.strerror or err}. Free some space or permit writing "
@@ -69,8 +69,8 @@ def write_bytes(path: Path, content: bytes) -> Path:
     return path
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make a rename in `folder` outlive a power cut, where the system can."""
+def flush_folder(folder: Path) -> None:
+    """Make names that are new in `folder` outlive a power cut, where the system can."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

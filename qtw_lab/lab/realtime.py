@@ -20,6 +20,7 @@ from qtw_lab.live.redis_out import RedisOut
 from qtw_lab.live.running import Ending, Places, Runner
 
 if TYPE_CHECKING:
+    from qtw_lab.venues.feeds import Feed
     from qtw_lab.venues.simulator.server import Simulator
 
 #: Keys of a simulator that asks for none in particular.
@@ -210,7 +211,7 @@ def serve(served: Simulator, say: Callable[[str], None], max_seconds: float | No
     serving(served, say, max_seconds)
 
 
-def runner(given: Chosen, where: Places, *, recorded: bool = True) -> Runner:
+def runner(given: Chosen, where: Places, *, recorded: bool = True, client: str = "own") -> Runner:
     """An engine, ready to run in this process.
 
     Parameters
@@ -221,22 +222,35 @@ def runner(given: Chosen, where: Places, *, recorded: bool = True) -> Runner:
         Where the engine keeps what it knows.
     recorded : bool
         Whether the session is recorded.
+    client : {"own", "alpaca-py"}
+        Who reads the stream: the client of this package, or the vendor's, which is slower.
 
     Raises
     ------
     SetupError
         If alpaca-py or keys are missing.
+    DataError
+        If there is no such client.
     """
     from qtw_lab import __version__
-    from qtw_lab.venues.alpaca import AlpacaReference, alpaca_feed
+    from qtw_lab.venues.alpaca import AlpacaReference
 
     settings, name = given.settings, given.settings.alpaca_data_feed
     known = name != "test" or settings.alpaca_data_rest_url is not None
+    feed = lookup(client, _clients(), "client")(settings)
     return Runner(
-        given.profile, alpaca_feed(settings), AlpacaReference(settings) if known else None, where,
+        given.profile, feed, AlpacaReference(settings) if known else None, where,
         outlets(settings, where), calendar=_CALENDARS.get(name, "XNYS"), speed=given.speed, recorded=recorded,
         version=__version__,
     )  # fmt: skip
+
+
+def _clients() -> dict[str, Callable[[Settings], Feed]]:
+    """By name, what reads a stream."""
+    from qtw_lab.venues.alpaca import alpaca_feed, stream_access
+    from qtw_lab.venues.vendor import PyStreamFeed
+
+    return {"own": alpaca_feed, "alpaca-py": lambda settings: PyStreamFeed(stream_access(settings))}
 
 
 def outlets(settings: Settings, where: Places) -> Outlets:
@@ -255,6 +269,7 @@ def run(
     feed: str | None = None,
     speed: float = 1.0,
     seconds: float | None = None,
+    client: str = "own",
     say: Callable[[str], None] | None = None,
 ) -> Ending:
     """Run an engine in this process until it is told to stop (SIGTERM, Ctrl-C).
@@ -269,6 +284,8 @@ def run(
         As `chosen`.
     seconds : float, optional
         End by itself after so long.
+    client : {"own", "alpaca-py"}
+        As `runner`.
     say : callable, optional
         Is given one line for people when everything that was asked for is known to be there.
 
@@ -279,7 +296,7 @@ def run(
     """
     where = places(settings)
     with chosen(settings, profile, feed, speed) as given:
-        made = runner(given, where)
+        made = runner(given, where, client=client)
         if say is not None:
             say(f"Engine on {made.feed.name} in {where.state}; stop it with Ctrl-C.")
         with made.signalled():
@@ -294,9 +311,9 @@ def refresh_assets(settings: Settings, feed: str | None = None) -> tuple[Path, i
     SetupError, VenueError
         If the venue cannot be asked, or does not answer.
     """
-    from qtw_lab.live.running import SteadyClock
     from qtw_lab.venues.alpaca import AlpacaReference
+    from qtw_lab.venues.feeds import steady
 
     with chosen(settings, profiles.checked({}), feed or settings.alpaca_data_feed, 1.0) as given:
         assets = AlpacaReference(given.settings).assets()
-    return places(settings).save_assets(assets, SteadyClock()()), len(assets)
+    return places(settings).save_assets(assets, steady()), len(assets)

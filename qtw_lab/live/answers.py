@@ -12,7 +12,8 @@ import pandas as pd
 
 from qtw_lab.core import DataError, LabError
 from qtw_lab.venues.feeds import Reference
-from qtw_lab.venues.ticks import CANCEL, CORRECTION, TICK, TRADE, Rows, Symbols, condition_mask
+from qtw_lab.venues.ticks import CANCEL, CORRECTION, TICK, Rows, Symbols
+from qtw_lab.venues.wire.values import row_of
 
 About = Literal["assets", "snapshots", "trades", "calendar", "clock"]
 
@@ -39,6 +40,8 @@ class Question:
         Of which symbols; all if it does not matter.
     start, end : int
         Of which span, nanoseconds since 1970, UTC; the end excluded.
+    urgent : bool
+        Whether bars wait for the answer: it is asked before others that are in line.
     """
 
     number: int
@@ -46,6 +49,7 @@ class Question:
     symbols: tuple[str, ...] = ()
     start: int = 0
     end: int = 0
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,34 +162,10 @@ def void_rows(said: Mapping[str, Iterable[Mapping[str, Any]]], symbols: Symbols)
 
 
 def _rows(trades: list[tuple[str, Mapping[str, Any]]], symbols: Symbols) -> Rows:
-    rows = np.zeros(len(trades), dtype=TICK)
-    if not trades:
-        return rows
     try:
-        rows["kind"] = TRADE
-        rows["symbol"] = [symbols.number(name) for name, _ in trades]
-        rows["time"] = moments([str(trade["t"]) for _, trade in trades])
-        for field, short in (("price", "p"), ("size", "s")):
-            rows[field] = [float(trade[short]) for _, trade in trades]
-        rows["id"] = [int(trade.get("i") or 0) for _, trade in trades]
-        rows["exchange"] = [_letter(trade.get("x")) for _, trade in trades]
-        rows["tape"] = [_letter(trade.get("z")) for _, trade in trades]
-        rows["conditions"] = [condition_mask(trade.get("c") or ()) for _, trade in trades]
-    except (KeyError, TypeError, ValueError) as err:
-        raise DataError(
-            f"The venue's history holds a trade that cannot be read ({type(err).__name__}: {err})."
-        ) from err
-    rows["other_price"] = rows["other_size"] = np.nan
-    return rows
-
-
-def moments(texts: list[str]) -> Any:
-    """RFC 3339 times as nanoseconds since 1970."""
-    return pd.to_datetime(pd.Series(texts), utc=True, format="ISO8601").dt.as_unit("ns").astype("int64").to_numpy()
-
-
-def _letter(text: Any) -> int:
-    return ord(text[0]) & 0xFF if isinstance(text, str) and text else 0
+        return np.array([row_of({**trade, "T": "t", "S": name}, symbols) for name, trade in trades], dtype=TICK)
+    except DataError as err:
+        raise DataError(f"The venue's history holds a trade that cannot be read: {err}") from err
 
 
 def _date(moment: int) -> str:

@@ -27,14 +27,14 @@ class Asker:
 
     def __init__(self, reference: Reference, now: Callable[[], int]) -> None:
         self._reference, self._now = reference, now
-        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._questions: queue.PriorityQueue[tuple[int, int, Question | None]] = queue.PriorityQueue()
         self._answers: queue.SimpleQueue[Inbound] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="questions", daemon=True)
         self._thread.start()
 
     def ask(self, question: Question) -> None:
-        """Put a question in line."""
-        self._questions.put(question)
+        """Put a question in line, before all that are less urgent."""
+        self._questions.put((1 if question.urgent else 2, question.number, question))
 
     def answers(self) -> list[Inbound]:
         """What was answered since this was last called."""
@@ -47,9 +47,9 @@ class Asker:
 
     def close(self) -> None:
         """Ask nothing any more."""
-        self._questions.put(None)
+        self._questions.put((0, 0, None))
 
     def _work(self) -> None:
-        while (question := self._questions.get()) is not None:
+        while (question := self._questions.get()[2]) is not None:
             answer = asked(self._reference, question)
             self._answers.put(Inbound(self._now(), Kind.ANSWER, answer.payload()))

@@ -74,10 +74,10 @@ class Common:
         """How far before its first bar a symbol's trades are fetched, nanoseconds: the bars a decision rests on."""
         return min((min(self.board.needed, self.profile.engine.bar_limit) + 1) * self.length, _DAY)
 
-    def ask(self, about: About, symbols: tuple[str, ...], start: int = 0, end: int = 0) -> int:
+    def ask(self, about: About, symbols: tuple[str, ...], start: int = 0, end: int = 0, *, urgent: bool = False) -> int:
         """Put a question; its number."""
         self.numbered += 1
-        self.outcome.questions.append(Question(self.numbered, about, symbols, start, end))
+        self.outcome.questions.append(Question(self.numbered, about, symbols, start, end, urgent))
         return self.numbered
 
     def tell(self, kind: str, content: Mapping[str, Any]) -> None:

@@ -10,9 +10,8 @@ import numpy as np
 from qtw_lab.core import DataError
 from qtw_lab.live.columns import Window
 from qtw_lab.live.common import SECOND, Common
-from qtw_lab.live.gates import GATES
-from qtw_lab.live.journal_kinds import signal_rows
 from qtw_lab.live.outcome import Stances
+from qtw_lab.live.rows import signal_rows
 
 #: What the signal says of a stance that ended because its symbol is not listened to any more.
 LEFT = "focus"
@@ -70,7 +69,11 @@ class Deciding:
         last = [prices.get(number, np.nan) for number in every[ended].tolist()]
         flat, why = np.zeros(len(ended)), [LEFT] * len(ended)
         time = int(window.times[-1])
-        common.outcome.steps.append(signal_rows(seconds, time, every[ended], flat, before[ended], last, why))
+        common.outcome.steps.append(
+            signal_rows(
+                seconds, time, every[ended], stances=flat, previous=before[ended], wanted=flat, prices=last, gates=why
+            )
+        )
 
     def _again(self, now: int) -> None:
         """Decide on the last bar of an earlier run, whose decision may not have been written down any more."""
@@ -96,11 +99,8 @@ class Deciding:
         self._refusal = ""
         numbers = window.numbers.astype(np.int64)
         common.outcome.steps.append(Stances(seconds, time, numbers, decided.decisions, decided.stances))
-        said = decided.signals
-        if len(said):
-            gates = [GATES[code] for code in said["gate"]]
-            rows = signal_rows(seconds, time, said["symbol"], said["stance"], said["previous"], said["price"], gates)
-            common.outcome.steps.append(rows)
+        if len(decided.signals):
+            common.outcome.steps.append(decided.signals)
 
     def _refused(self, why: str) -> None:
         """The strategy cannot decide on such bars, as one for two symbols cannot while there are three."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from qtw_lab.core import DataError
-from qtw_lab.live.answers import Answer, moments
+from qtw_lab.live.answers import Answer
 from qtw_lab.live.bars import BarColumns
 from qtw_lab.live.common import SECOND, Common
 from qtw_lab.live.deciding import Deciding
@@ -32,8 +32,9 @@ from qtw_lab.live.sessions import Sessions
 from qtw_lab.live.signals import SignalBoard
 from qtw_lab.live.venue_time import VenueTime, tally
 from qtw_lab.venues.feeds import Inbound, Kind
-from qtw_lab.venues.ticks import Rows, Symbols
+from qtw_lab.venues.ticks import CANCEL, CORRECTION, TRADE, Rows, Symbols
 from qtw_lab.venues.wire.decoding import Decoder
+from qtw_lab.venues.wire.values import moment
 
 #: News of the link after which nothing comes any more.
 _BROKEN: Final = ("down", "waiting", "refused", "fatal", "ended")
@@ -205,11 +206,19 @@ class Engine:
         if now is None:
             return
         self.fresh = max(0, now - newest) if newest is not None else None
+        wild = self.columns.counts["outliers"]
         self.columns.add(ticks, now=now + self._believed)
+        if self.columns.counts["outliers"] != wild:
+            self._doubt(ticks, now)
         trades, quotes, statuses = tally(ticks)
         self._listening.heard(now, trades=trades, quotes=quotes)
         if statuses or self._halts:
             self._heard_of_halts(ticks, now)
+
+    def _doubt(self, ticks: Rows, now: int) -> None:
+        """Some events have times that cannot be: trades, and what takes them back, have to be fetched."""
+        ahead = np.isin(ticks["kind"], (TRADE, CORRECTION, CANCEL)) & (ticks["time"] > now + self._believed + _BELIEVED)
+        self._mending.doubted(np.unique(ticks["symbol"][ahead]).tolist(), now, self.received)
 
     def _heard_of_halts(self, ticks: Rows, now: int) -> None:
         missed = self._halts.take(ticks)
@@ -276,7 +285,7 @@ class Engine:
 
     def _told_time(self, answer: Answer) -> None:
         try:
-            self.time.told(int(moments([str((answer.data or {})["timestamp"])])[0]), self.received)
+            self.time.told(moment(str((answer.data or {})["timestamp"])), self.received)
         except (KeyError, TypeError, ValueError):
             self._clock, self._clock_due = None, self.received + pause(self._clock_tries)
             self._clock_tries += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.live.journal_kinds import Rows, packed_json
 from qtw_lab.live.metrics import append_whole
-from qtw_lab.live.rows import Flag
+from qtw_lab.live.rows import flag_names, gate_text
 from qtw_lab.live.status import replace_quickly
 
 #: Rows in bars_latest.json and signals_latest.json at most.
@@ -91,7 +92,7 @@ class Exports:
         self._gather("bars_{}_", rows, lines)
 
     def signals(self, rows: Rows, names: Sequence[str]) -> None:
-        """Changes of stance, rows of `qtw_lab.live.journal.SIGNAL`."""
+        """Changes of stance, rows of `qtw_lab.live.rows.SIGNAL`."""
         lines = signal_lines(rows, names)
         self._signals = [*self._signals, *lines][-LATEST:]
         self._gather("signals_", rows, lines)
@@ -178,7 +179,7 @@ def level_name(seconds: int) -> str:
 def bar_lines(rows: Rows, names: Sequence[str]) -> list[str]:
     """A JSON object for each bar; what is missing is null."""
     times = _moments(rows)
-    flags = {int(flag): _flag_names(int(flag)) for flag in np.unique(rows["flags"])}
+    flags = {int(flag): json.dumps(flag_names(int(flag))) for flag in np.unique(rows["flags"])}
     fields = ("level", "symbol", "time", "open", "high", "low", "close", "volume", "vwap", "count", "bid", "ask")
     columns = [rows[name].tolist() for name in (*fields, "flags", "revision")]
     lines = [
@@ -193,25 +194,19 @@ def bar_lines(rows: Rows, names: Sequence[str]) -> list[str]:
 def signal_lines(rows: Rows, names: Sequence[str]) -> list[str]:
     """A JSON object for each change of stance; what is missing is null."""
     times = _moments(rows)
-    columns = [rows[name].tolist() for name in ("level", "symbol", "time", "stance", "previous", "price", "gate")]
-    lines = [
-        f'{{"symbol":"{names[n]}","ts":"{times[t]}","interval":{level},"stance":{s!r},"previous":{p!r},"price":{x!r},'
-        f'"gate":{_quoted(g)}}}'
-        for level, n, t, s, p, x, g in zip(*columns, strict=True)
+    columns = [
+        rows[name].tolist() for name in ("level", "symbol", "time", "stance", "previous", "wanted", "price", "gate")
     ]
-    return _without_nan(lines, rows, ("stance", "previous", "price"))
+    lines = [
+        f'{{"symbol":"{names[n]}","ts":"{times[t]}","interval":{level},"stance":{s!r},"previous":{p!r},"wanted":{w!r},'
+        f'"price":{x!r},"gate":{json.dumps(gate_text(g))}}}'
+        for level, n, t, s, p, w, x, g in zip(*columns, strict=True)
+    ]
+    return _without_nan(lines, rows, ("stance", "previous", "wanted", "price"))
 
 
 def _moments(rows: Rows) -> dict[int, str]:
     return {time: moment(time) for time in np.unique(rows["time"]).tolist()}
-
-
-def _flag_names(flags: int) -> str:
-    return "[" + ",".join(f'"{flag.name.lower()}"' for flag in Flag if flags & flag and flag.name) + "]"
-
-
-def _quoted(gate: bytes) -> str:
-    return f'"{gate.decode()}"' if gate else "null"
 
 
 def _without_nan(lines: list[str], rows: Rows, fields: Sequence[str]) -> list[str]:

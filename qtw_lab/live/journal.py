@@ -9,30 +9,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.core import SetupError
 from qtw_lab.live.journal_kinds import (
     DECISION,
-    SIGNAL,
     Entry,
     JournalEntry,
     Rows,
     entry_of,
     packed_json,
     packed_rows,
-    signal_rows,
 )
 from qtw_lab.live.log import LogWriter, Place, read_log
+from qtw_lab.live.logged import Logged
 from qtw_lab.live.resuming import NAME, Resumed, Standing, names_with, resumed, standing_of
 
 __all__ = [
-    "DECISION", "SIGNAL", "Entry", "Journal", "JournalEntry", "Resumed", "Standing", "read_journal", "resumed",
-    "signal_rows", "standing_of",
+    "DECISION", "Entry", "Journal", "JournalEntry", "Resumed", "Standing", "read_journal", "resumed",
+    "standing_of",
 ]  # fmt: skip
 
 _SEGMENT: Final = 64 << 20
@@ -59,7 +56,7 @@ def read_journal(folder: Path, start: Place | None = None) -> Iterator[JournalEn
     return (entry_of(record) for record in read_log(folder, NAME, start))
 
 
-class Journal:
+class Journal(Logged):
     """The journal of an engine, opened to go on writing at its end. One thread may use it.
 
     `write_*` gathers entries; `flush` makes them visible to readers. What they do when the disk is full is told in
@@ -98,17 +95,12 @@ class Journal:
         self.standing = Standing()
         self._received = 0
         # The log is opened first: it keeps other writers out while the standing is read.
-        self._log = LogWriter(self.folder, NAME, segment_bytes, sync_seconds, opening=self._opening)
+        super().__init__(LogWriter(self.folder, NAME, segment_bytes, sync_seconds, opening=self._opening))
         try:
             self.standing, _ = standing_of(self.folder)
         except BaseException:
             self._log.close()
             raise
-
-    @property
-    def fault(self) -> SetupError | None:
-        """Why the last write failed; None if it did not."""
-        return self._log.fault
 
     @property
     def place(self) -> Place:
@@ -207,44 +199,6 @@ class Journal:
     def read(self, start: Place | None = None) -> Iterator[JournalEntry]:
         """As `read_journal`; what is not flushed yet is not among it."""
         return read_journal(self.folder, start)
-
-    def flush(self) -> None:
-        """Make all entries visible to readers.
-
-        Raises
-        ------
-        SetupError
-            If they cannot be written now; they are kept for the next time.
-        """
-        self._log.flush()
-
-    def sync(self) -> None:
-        """Flush and wait until the disk has it.
-
-        Raises
-        ------
-        SetupError
-            As `flush`.
-        """
-        self._log.sync()
-
-    def close(self) -> None:
-        """Write what is left and end.
-
-        Raises
-        ------
-        SetupError
-            If something could not be written.
-        """
-        self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _json(self, kind: Entry, received: int, content: Mapping[str, Any]) -> None:
         payload = packed_json(content)

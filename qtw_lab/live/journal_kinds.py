@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from qtw_lab.core import DataError
 from qtw_lab.live.log_format import DAMAGE, Place, Record
-from qtw_lab.live.rows import ROW
+from qtw_lab.live.rows import ROW, SIGNAL
 
 Rows = npt.NDArray[Any]
 
@@ -54,15 +54,6 @@ class Entry(IntEnum):
     #: Anything else worth keeping.
     NOTE = 15
 
-
-#: A change of stance of one symbol. `level` is the bars' length in seconds, `time` the start of the bar it was decided
-#: on; `gate` says what held it back, empty if nothing did.
-SIGNAL: Final = np.dtype(
-    [
-        ("level", "i4"), ("symbol", "i4"), ("time", "i8"), ("stance", "f8"), ("previous", "f8"), ("price", "f8"),
-        ("gate", "S16"),
-    ]
-)  # fmt: skip
 
 #: A stance of one symbol, from the bar that starts at `time` on.
 DECISION: Final = np.dtype([("level", "i4"), ("symbol", "i4"), ("time", "i8"), ("stance", "f8")])
@@ -169,30 +160,6 @@ def entry_of(record: Record) -> JournalEntry:
     if isinstance(kind, Entry):
         content = unpacked_rows(kind, record.payload) if kind in TABLES else json.loads(record.payload)
     return JournalEntry(kind, record.received, content, record.place, record.after)
-
-
-def signal_rows(
-    level: int,
-    time: int,
-    symbols: Sequence[int] | Rows,
-    stances: Sequence[float] | Rows,
-    previous: Sequence[float] | Rows,
-    prices: Sequence[float] | Rows,
-    gates: Sequence[str | None],
-) -> Rows:
-    """Rows of `SIGNAL` from columns.
-
-    Examples
-    --------
-    >>> rows = signal_rows(5, 10**18, [3], [1.0], [0.0], [101.5], [None])
-    >>> rows["symbol"].item(), rows["gate"].item()
-    (3, b'')
-    """
-    rows = np.zeros(len(symbols), SIGNAL)
-    rows["level"], rows["time"], rows["symbol"] = level, time, symbols
-    rows["stance"], rows["previous"], rows["price"] = stances, previous, prices
-    rows["gate"] = [(gate or "").encode("ascii", "replace")[:16] for gate in gates]
-    return rows
 
 
 _KNOWN: Final = {int(kind) for kind in Entry} | {DAMAGE}

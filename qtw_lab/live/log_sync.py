@@ -6,6 +6,8 @@ import os
 import threading
 from pathlib import Path
 
+from qtw_lab.core.files import flush_folder
+
 
 class Syncer:
     """Tells the disk now and then, in a thread of its own, to make the file it follows last.
@@ -115,7 +117,7 @@ class Syncer:
                 _to_disk(each)
             _to_disk(handle)
             if folder is not None:
-                _folder_to_disk(folder)
+                flush_folder(folder)
         except OSError as err:
             self._error = err
         finally:
@@ -125,14 +127,3 @@ class Syncer:
 
 def _to_disk(handle: int) -> None:
     getattr(os, "fdatasync", os.fsync)(handle)
-
-
-def _folder_to_disk(folder: Path) -> None:
-    """Make the names of new files last, where the system can."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from qtw_lab.live.answers import Answer, void_rows
@@ -11,6 +11,9 @@ from qtw_lab.live.gaps import ATTEMPTS, REPORTED_LATE, Gap, Gaps, pause
 
 #: Between two questions about what came too late, on the reader's clock: they must not use up the requests of a minute.
 _APART: Final = SECOND
+
+#: What has been taken back in a span this much older than a report can be is applied as well.
+_YOUNG: Final = 10 * SECOND
 
 #: Event times, start included and end excluded, nanoseconds since 1970, UTC.
 Span = tuple[int, int]
@@ -60,7 +63,7 @@ class Mending:
             if self._common.fetching:
                 for gap in self.gaps.due(received):
                     start = gap.start - REPORTED_LATE
-                    self.gaps.asked(gap, self._common.ask("trades", tuple(names), start, gap.until))
+                    self.gaps.asked(gap, self._common.ask("trades", tuple(names), start, gap.until, urgent=True))
             self._give_up(received)
         if self._common.fetching:
             self._ask_for_late(received)
@@ -76,6 +79,18 @@ class Mending:
         else:
             return False
         return True
+
+    def doubted(self, numbers: Collection[int], now: int, received: int) -> None:
+        """Trades of symbols came at the venue's time `now` with times that cannot be, and were left out.
+
+        The venue's history has their true times: it is asked for the bars of the last minute, once it must have them.
+        """
+        if not numbers:
+            return
+        unit = self._common.columns.intervals[0] * SECOND
+        start, end = (now - REPORTED_LATE) // unit * unit, (now // unit + 1) * unit
+        self._late.setdefault((start, end), set()).update(numbers)
+        self._due = max(self._due, received + 2 * _APART)
 
     # Gaps
 
@@ -149,14 +164,17 @@ class Mending:
         _, span, numbers = self._out
         self._out, self._due = None, received + _APART
         ticks, fault = self._common.trades(answer)
+        columns = self._common.columns
         if ticks is not None:
-            self._common.columns.fill(ticks, *span, numbers)
+            columns.fill(ticks, *span, numbers)
+            if span[0] >= columns.closed - REPORTED_LATE - _YOUNG:  # an older one is made of what stands alone
+                columns.add(void_rows(answer.data, self._common.symbols))
             self._tries = 0
         elif self._tries + 1 < ATTEMPTS:
             self._late.setdefault(span, set()).update(numbers)
             self._due, self._tries = received + pause(self._tries), self._tries + 1
         else:
-            self._common.columns.hole(*span, numbers)
+            columns.hole(*span, numbers)
             self._common.warn(f"Bars that a trade came too late for stay as they are: {fault}")
             self._tries = 0
 

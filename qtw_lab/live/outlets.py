@@ -11,11 +11,10 @@ import numpy as np
 from qtw_lab.live.engine import Engine
 from qtw_lab.live.exports import Exports
 from qtw_lab.live.journal import Journal
-from qtw_lab.live.journal_kinds import SIGNAL
 from qtw_lab.live.metrics import LagHistogram, Metrics
 from qtw_lab.live.outcome import Event, Stances
 from qtw_lab.live.redis_out import RedisOut
-from qtw_lab.live.rows import ROW
+from qtw_lab.live.rows import ROW, SIGNAL
 from qtw_lab.live.selection import reasons
 from qtw_lab.venues.ticks import Rows
 

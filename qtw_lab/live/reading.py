@@ -12,10 +12,10 @@ import pandas as pd
 
 from qtw_lab.core import Bars, DataError, parse_symbols
 from qtw_lab.live.journal import read_journal
-from qtw_lab.live.journal_kinds import DECISION, SIGNAL, Entry, JournalEntry
+from qtw_lab.live.journal_kinds import DECISION, Entry, JournalEntry
 from qtw_lab.live.log import Place
 from qtw_lab.live.resuming import standing_of
-from qtw_lab.live.rows import ROW, Flag
+from qtw_lab.live.rows import ROW, SIGNAL, flag_names, gate_text
 
 Rows = npt.NDArray[Any]
 
@@ -128,10 +128,10 @@ class JournalReader:
         )
 
     def signals(self) -> pd.DataFrame:
-        """Changes of stance and changes held back: time of the bar, symbol, stance, previous, price and gate."""
+        """Changes of stance, and those held back: time of the bar, symbol, stance, previous, wanted, price and gate."""
         rows = self._table(Entry.SIGNALS, SIGNAL)
-        table = self._named(rows, ("stance", "previous", "price"))
-        table["gate"] = pd.Series([gate.decode() or None for gate in rows["gate"].tolist()], dtype=object)
+        table = self._named(rows, ("stance", "previous", "wanted", "price"))
+        table["gate"] = pd.Series([gate_text(gate) for gate in rows["gate"].tolist()], dtype=object)
         return table
 
     def decisions(self) -> pd.DataFrame:
@@ -178,7 +178,7 @@ def flag_text(flags: int) -> str:
     >>> flag_text(int(Flag.BACKFILL | Flag.LATE))
     'backfill, late'
     """
-    return ", ".join(str(flag.name).lower() for flag in Flag if flags & flag)
+    return ", ".join(flag_names(flags))
 
 
 def said(entry: JournalEntry) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from qtw_lab.core import DataError, SetupError
+from qtw_lab.core import DataError
 from qtw_lab.live.journal_kinds import packed_json
 from qtw_lab.live.log import DAMAGE, LogWriter, Place, read_log, segments
+from qtw_lab.live.logged import Logged
 from qtw_lab.venues.feeds import Inbound, Kind
 
 #: The name of a recording's log.
@@ -24,7 +24,7 @@ _SEGMENT: Final = 256 << 20
 _KINDS: Final = {int(kind): kind for kind in Kind}
 
 
-class Recording:
+class Recording(Logged):
     """The recording of one session, written as things come in. One thread may use it.
 
     Parameters
@@ -67,13 +67,8 @@ class Recording:
         opening = packed_json(session)
         if segments(self.folder, NAME):
             raise DataError(f"There is a recording in {self.folder} already; give each session a folder of its own.")
-        self._log = LogWriter(self.folder, NAME, segment_bytes, sync_seconds)
+        super().__init__(LogWriter(self.folder, NAME, segment_bytes, sync_seconds))
         self._log.append(SESSION, received, opening)
-
-    @property
-    def fault(self) -> SetupError | None:
-        """Why the last write failed; None if it did not."""
-        return self._log.fault
 
     @property
     def refused(self) -> int:
@@ -89,34 +84,6 @@ class Recording:
             If it was not taken: too much waits for the disk, or the recording is closed.
         """
         self._log.append(inbound.kind, inbound.received, inbound.payload)
-
-    def flush(self) -> None:
-        """Write what was gathered.
-
-        Raises
-        ------
-        SetupError
-            If it cannot be written now; it is kept for the next time.
-        """
-        self._log.flush()
-
-    def close(self) -> None:
-        """Write what is left and end.
-
-        Raises
-        ------
-        SetupError
-            If something could not be written.
-        """
-        self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def session_of(path: Path) -> dict[str, Any]:

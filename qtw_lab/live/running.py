@@ -9,7 +9,7 @@ import platform
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -81,14 +81,6 @@ class Places:
         return write_text(self.state / _ASSETS, json.dumps(content))
 
 
-class SteadyClock:
-    """The time in nanoseconds since 1970, UTC, that never jumps; the same that a feed stamps what comes in with."""
-
-    def __call__(self) -> int:
-        """Now."""
-        return steady()
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """Why a run ended.
@@ -140,7 +132,7 @@ class Runner:
     outlets: Outlets | None = None
     calendar: str = "XNYS"
     speed: float = 1.0
-    now: Callable[[], int] = field(default_factory=SteadyClock)
+    now: Callable[[], int] = steady
     recorded: bool = True
     version: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +12,9 @@ import pandas as pd
 
 from qtw_lab.core import DataError, Timeframe
 from qtw_lab.live.gates import GATES, BoolArray, IntArray, Window, ages, gated, wide
-from qtw_lab.live.rows import Flag
+from qtw_lab.live.rows import Flag, gate_text, signal_rows
 from qtw_lab.strategies import Panel, Strategy
 from qtw_lab.strategies.base import FloatArray
-
-#: One change of a symbol's stance, or one that was held back. `time` is the start of the bar it was decided from
-#: (nanoseconds since 1970, UTC), `wanted` what the strategy says, `gate` the code of what held it back, `price` the
-#: close of the bar.
-SIGNAL: Final = np.dtype(
-    [
-        ("symbol", "i4"), ("time", "i8"), ("stance", "f8"), ("previous", "f8"), ("wanted", "f8"), ("price", "f8"),
-        ("gate", "u1"),
-    ]
-)  # fmt: skip
 
 
 class Rules(Protocol):
@@ -70,7 +60,7 @@ class Decided:
         columns: dict[str, Any] = {"symbol": [names[number] for number in rows["symbol"]]}
         columns["time"] = pd.DatetimeIndex(rows["time"], tz="UTC")
         columns |= {name: rows[name] for name in ("stance", "previous", "wanted", "price")}
-        columns["gate"] = pd.Series([GATES[code] for code in rows["gate"]], dtype=object)
+        columns["gate"] = pd.Series([gate_text(gate) for gate in rows["gate"].tolist()], dtype=object)
         return pd.DataFrame(columns)
 
 
@@ -197,9 +187,12 @@ class SignalBoard:
         shown = (after != before) | ((told > 0) & ~repeated)
         self._wanted[numbers], self._stance[numbers] = wanted, after
         self._told[numbers], self._target[numbers] = told, target
-        columns = (numbers, window.times[-1], after, before, target, window.close[-1], told)
-        decisions = np.where(barred, np.nan, said)
-        return Decided(decisions, wanted, after, _rows(columns, shown))
+        signals = signal_rows(
+            self._bars.bar_aggregate_seconds, int(window.times[-1]), numbers[shown], stances=after[shown],
+            previous=before[shown], wanted=target[shown], prices=window.close[-1][shown],
+            gates=[GATES[code] for code in told[shown].tolist()],
+        )  # fmt: skip
+        return Decided(np.where(barred, np.nan, said), wanted, after, signals)
 
     def restore(self, numbers: IntArray, wanted: FloatArray, stances: FloatArray) -> None:
         """Put what was decided before a restart in place again: three arrays (N,), as `Decided` gave them."""
@@ -299,11 +292,3 @@ def _early(close: FloatArray, flags: npt.NDArray[Any], seen: npt.NDArray[Any], n
         return np.zeros(close.shape[1], dtype=bool)
     whole = ~np.isnan(close) & ((flags & Flag.PARTIAL) == 0)
     return np.asarray(whole.sum(axis=0) < needed)
-
-
-def _rows(columns: tuple[Any, ...], shown: BoolArray) -> npt.NDArray[Any]:
-    """Rows of `SIGNAL` of the symbols to show."""
-    rows = np.empty(int(shown.sum()), dtype=SIGNAL)
-    for name, column in zip(SIGNAL.names or (), columns, strict=True):
-        rows[name] = column[shown] if np.ndim(column) else column
-    return rows

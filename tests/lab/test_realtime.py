@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from qtw_lab.core import DataError, Settings, SetupError
 from qtw_lab.lab import realtime
 from qtw_lab.live.profile import checked, template
+from qtw_lab.live.reading import JournalReader
 
 PROFILE = checked({})
 KEYED = {"alpaca_api_key_id": SecretStr("mine"), "alpaca_api_secret_key": SecretStr("own")}
@@ -119,6 +120,21 @@ def test_a_scenario_may_be_a_file(tmp_path):
     path.write_text('[{"at": 5, "kind": "dropp"}]')
     with pytest.raises(DataError, match="Did you mean 'drop'"):
         realtime.simulator(symbols=3, scenario=path)
+
+
+def test_the_vendors_client_may_read_the_stream_and_another_one_is_refused(tmp_path):
+    profile = checked({"universe": {"min_dollar_volume": 0, "min_volume": 0}, "focus": {"size": 5}})
+    given = settings(tmp_path)
+    with realtime.simulator(symbols=20, rate_limit=0) as served:
+        chosen = realtime.Chosen(realtime.pointed_to(given, served), profile, 1.0)
+        runner = realtime.runner(chosen, realtime.places(given), client="alpaca-py")
+        assert runner.feed.name == "alpaca-py"
+        assert not runner.run(8.0).failed
+        with pytest.raises(DataError, match="alpaca-py"):
+            realtime.runner(chosen, realtime.places(given), client="alpaca")
+    journal = JournalReader(realtime.places(given).journal)
+    assert len(journal.rows(1)) > 5
+    assert not journal.events()["event"].eq("warning").any()
 
 
 def test_assets_are_asked_for_and_saved(tmp_path):

@@ -19,10 +19,11 @@ from qtw_lab.core import Settings
 from qtw_lab.live.journal import read_journal
 from qtw_lab.live.journal_kinds import Entry, JournalEntry
 from qtw_lab.live.profile import Profile, checked
-from qtw_lab.live.running import Ending, Places, Runner, SteadyClock
+from qtw_lab.live.running import Ending, Places, Runner
 from qtw_lab.live.status import read_status
 from qtw_lab.venues.alpaca import AlpacaReference, alpaca_feed
 from qtw_lab.venues.backoff import Backoff
+from qtw_lab.venues.feeds import steady
 from qtw_lab.venues.link import Limits
 from qtw_lab.venues.simulator.recorded import RecordedMarket
 from qtw_lab.venues.simulator.server import Simulator
@@ -121,7 +122,7 @@ class Drill:
         self.simulator = Simulator(self.market, speed=speed, start=moment, keys=(self.key, "secret"), **options)
         self.places = Places(folder / "state", folder / "data")
         self.profile = profile or small_profile(self.market.symbols.names)
-        self.now = now or SteadyClock()
+        self.now = now or steady
         self.calendar = "XNYS"
         self.runner: Runner | None = None
         self.ending: Ending | BaseException | None = None

@@ -18,7 +18,8 @@ from fault_cases import CASES, Case
 from faults import Drill, small_market, struck
 from truth import Verdict
 
-from qtw_lab.live.running import Ending, SteadyClock
+from qtw_lab.live.running import Ending
+from qtw_lab.venues.feeds import steady
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 KILLS = 200
@@ -72,7 +73,6 @@ class Line:
 
 def of_case(case: Case, folder: Path) -> Line:
     """One fault of a running stream."""
-    steady = SteadyClock()
     with Drill(folder, speed=2.0, now=lambda: steady() - 3600 * 10**9) as drill:
         drill.running()
         blow = struck(drill, case.faults, case.lasting, gap=case.gap)

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from qtw_lab.core import DataError, VenueError
-from qtw_lab.live.answers import Answer, Question, asked, moments, trade_rows, void_rows
+from qtw_lab.live.answers import Answer, Question, asked, trade_rows, void_rows
 from qtw_lab.venues.ticks import CANCEL, CORRECTION, TRADE, Symbols, condition_mask
 
 TRADE_SAID = {"t": "2024-01-02T14:30:00.5Z", "p": 10.5, "s": 100, "i": 7, "x": "V", "z": "A", "c": ["@", "I"]}
@@ -104,8 +104,3 @@ def test_what_was_taken_back_is_left_out_and_can_be_had_as_the_stream_would_have
 def test_a_trade_that_cannot_be_read_is_refused(wrong):
     with pytest.raises(DataError, match="cannot be read"):
         trade_rows({"A": [{**TRADE_SAID, **wrong}]}, Symbols())
-
-
-def test_moments_are_exact_to_the_nanosecond_and_know_offsets():
-    texts = ["2024-01-02T14:30:00.000000001Z", "2024-01-02T09:30:00-05:00"]
-    assert moments(texts).tolist() == [1_704_205_800_000_000_001, 1_704_205_800_000_000_000]

@@ -46,6 +46,18 @@ def test_questions_are_answered_in_order_and_errors_are_answers():
     assert asker.answers() == []
 
 
+def test_what_bars_wait_for_is_asked_first():
+    venue = Venue()
+    asker = Asker(venue, now=lambda: 42)
+    asker.ask(Question(1, "assets"))  # is being asked
+    time.sleep(0.05)
+    for number, urgent in ((2, False), (3, False), (4, True)):
+        asker.ask(Question(number, "clock", urgent=urgent))
+    venue.may.set()
+    assert [Answer.of(one.payload).question.number for one in collected(asker, 4)] == [1, 4, 2, 3]
+    asker.close()
+
+
 def test_asking_and_closing_never_wait():
     venue = Venue()
     asker = Asker(venue, now=time.time_ns)

@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from engine_venue import AHEAD, SECOND, START, STEP, Driver, bars_of, flags_of, random_market, steps_of
+from engine_venue import AHEAD, SECOND, START, STEP, Driver, bars_of, flags_of, payload, random_market, steps_of
 
 from qtw_lab.live.engine import Engine
 from qtw_lab.live.gaps import ATTEMPTS, REPORTED_LATE
@@ -216,6 +216,66 @@ def test_symbols_that_enter_while_the_link_is_down_have_all_their_bars():
         if not flags_of(steps, one.symbols.names)[key] & Flag.EMPTY:
             np.testing.assert_equal(found[key], truth[key])
     assert not any(f & Flag.HOLE for k, f in flags_of(steps, one.symbols.names).items() if k in mine)
+
+
+def test_the_past_of_symbols_that_enter_waits_while_bars_are_held():
+    venue = market(8)
+    rules = profile().model_dump(mode="json") | {
+        "focus": {"size": 2, "min_residence_seconds": 0, "max_churn_per_refresh": 5}
+    }
+    rules["universe"] |= {"symbols": None, "max_symbols": 100, "top_n": 100}
+    rules["engine"] |= {"universe_refresh_seconds": 22}
+    one = Engine(checked(rules), calendar="24/7")
+    driver = Driver(one, venue, down=((20, 21),)).run(18)
+    whole, answer, answers = venue._shot, venue.answer, []
+
+    def slow(question, now):
+        """The venue does not know of the gap's trades for a while."""
+        if question.urgent and now < START + 50 * SECOND:
+            venue.fault = "busy"
+        try:
+            answers.append(question.urgent)
+            return answer(question, now)
+        finally:
+            venue.fault = None
+
+    venue._shot = lambda name: {} if name == "AAA" else whole(name)
+    venue.answer = slow
+    try:
+        steps = steps_of(driver.run(100, begin=18).outcomes)
+    finally:
+        del venue._shot, venue.answer
+    assert set(one.selection.focus) == {"BBB", "CCC"}
+    window = one.columns.window(1, 300)
+    assert (np.diff(window.times) > 0).all()
+    found, truth = bars_of(steps, one.symbols.names), undisturbed(8, 90)
+    flags = flags_of(steps, one.symbols.names)
+    mine = [k for k in found if k[1] == "CCC" and k[0] < 60 and k[2] < START + 60 * SECOND]
+    assert {k[2] for k in mine if k[0] == 1} >= {START + second * SECOND for second in range(25, 60)}
+    for key in mine:
+        if not flags[key] & Flag.EMPTY:
+            np.testing.assert_equal(found[key], truth[key])
+
+
+def test_trades_whose_times_cannot_be_are_fetched():
+    venue, wild = market(5), random_market(5, NAMES, seconds=160)
+    stream = venue.stream
+
+    def skewed(begin, end):
+        """For a second all events claim to be twenty seconds ahead."""
+        if not START + 30 * SECOND < end <= START + 31 * SECOND:
+            return stream(begin, end)
+        some = wild.ticks[(wild.arrivals >= begin) & (wild.arrivals < end)].copy()
+        some["time"] += 20 * SECOND
+        return payload(some, wild.symbols) if len(some) else b""
+
+    venue.stream = skewed
+    try:
+        driver = Driver(engine(), venue).run(80)
+    finally:
+        del venue.stream
+    assert driver.engine.counts["wild"] > 0
+    same_bars(bars_of(steps_of(driver.outcomes), driver.engine.symbols.names), undisturbed(5))
 
 
 # --- what comes too late ------------------------------------------------------------------------------------------

@@ -12,8 +12,7 @@ import pytest
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.live import exports as exports_module
 from qtw_lab.live.exports import LATEST, Exports, bar_lines
-from qtw_lab.live.journal import signal_rows
-from qtw_lab.live.rows import ROW, Flag
+from qtw_lab.live.rows import ROW, Flag, signal_rows
 
 T0 = 1_704_205_800 * 10**9  # 2024-01-02 14:30 UTC
 SECOND = 10**9
@@ -67,7 +66,10 @@ def test_the_files_of_the_reference_are_written_by_its_names(tmp_path):
     exports.bars(bars(1, T0, 2), NAMES)
     exports.bars(bars(5, T0, 1), NAMES)
     exports.bars(bars(60, T0, 1), NAMES)
-    exports.signals(signal_rows(5, T0, [1], [1.0], [math.nan], [10.5], ["spread"]), NAMES)
+    exports.signals(
+        signal_rows(5, T0, [1], stances=[1.0], previous=[math.nan], wanted=[1.0], prices=[10.5], gates=["spread"]),
+        NAMES,
+    )
     assert not (tmp_path / "state").exists()
     exports.write()
     assert sorted(path.name for path in (tmp_path / "state").iterdir()) == [
@@ -87,7 +89,7 @@ def test_the_files_of_the_reference_are_written_by_its_names(tmp_path):
     assert len(state["bars_latest"]["rows"]) == 4
     assert state["signals_latest"]["rows"][0] == {
         "symbol": "BRK.B", "ts": "2024-01-02T14:30:00.000Z", "interval": 5, "stance": 1.0, "previous": None,
-        "price": 10.5, "gate": "spread",
+        "wanted": 1.0, "price": 10.5, "gate": "spread",
     }  # fmt: skip
 
 

@@ -8,8 +8,9 @@ from faults import Drill, small_market, struck
 
 from qtw_lab.live.journal_kinds import Entry
 from qtw_lab.live.replay import replayed
-from qtw_lab.live.running import Ending, SteadyClock
+from qtw_lab.live.running import Ending
 from qtw_lab.venues.backoff import Backoff
+from qtw_lab.venues.feeds import steady
 from qtw_lab.venues.simulator.stream import Terms
 
 #: In tests pauses are short and everything lasts for a quarter of its time.
@@ -45,7 +46,6 @@ def test_whatever_happens_to_the_link_no_bar_is_missing_twice_or_wrong(tmp_path)
 
 
 def test_whatever_happens_to_the_events_every_bar_is_exact_even_if_our_clock_is_an_hour_wrong(tmp_path):
-    steady = SteadyClock()
     verdict = through(Drill(tmp_path, backoff=quick(), now=lambda: steady() - 3600 * 10**9), EVENTS)
     assert verdict.revised > 0
 

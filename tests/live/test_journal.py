@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from qtw_lab.core import DataError, SetupError
-from qtw_lab.live.journal import DECISION, Entry, Journal, read_journal, resumed, signal_rows, standing_of
+from qtw_lab.live.journal import DECISION, Entry, Journal, read_journal, resumed, standing_of
 from qtw_lab.live.log import segments
-from qtw_lab.live.rows import ROW
+from qtw_lab.live.rows import ROW, signal_rows
 
 T0 = 1_704_205_800 * 10**9
 SECOND = 10**9
@@ -37,7 +37,10 @@ def written(folder: Path, **options: Any) -> None:
         journal.write_universe(T0, {"ranked": [{"symbol": "AAPL", "score": 1.5}], "excluded": {"price": 3}})
         journal.write_focus(T0, {"AAPL": T0}, entered={"AAPL": "rank 1"})
         journal.write_rows(T0 + SECOND, bars(1, T0, [0, 1]))
-        journal.write_signals(T0 + SECOND, signal_rows(1, T0, [1], [1.0], [0.0], [10.0], ["spread"]))
+        journal.write_signals(
+            T0 + SECOND,
+            signal_rows(1, T0, [1], stances=[1.0], previous=[0.0], wanted=[1.0], prices=[10.0], gates=["spread"]),
+        )
         journal.write_decisions(T0 + SECOND, 1, T0, [0, 1], [0.0, 1.0])
         journal.write_mark(T0 + SECOND, T0 + SECOND)
         journal.write_gap(T0 + SECOND, "open", T0, None, "silent")

@@ -7,9 +7,8 @@ from engine_session import NAMES, places_in, session_in, what_came
 
 from qtw_lab.core import DataError
 from qtw_lab.live.journal import Journal
-from qtw_lab.live.journal_kinds import signal_rows
 from qtw_lab.live.reading import JournalReader, flag_text
-from qtw_lab.live.rows import ROW, Flag
+from qtw_lab.live.rows import ROW, Flag, signal_rows
 
 OPEN = 1_704_205_800 * 10**9
 SECOND = 10**9
@@ -93,7 +92,11 @@ def test_a_panel_has_prices_where_there_are_any_and_the_engines_hours(journal, t
 
 
 def test_signals_say_which_gate_held_them_back(journal, tmp_path):
-    journal.write_signals(OPEN, signal_rows(5, OPEN, [0, 1], [1.0, 0.0], [0.0, 0.0], [10.0, 20.0], [None, "spread"]))
+    said = signal_rows(
+        5, OPEN, [0, 1], stances=[1.0, 0.0], previous=[0.0, 0.0], wanted=[1.0, 1.0], prices=[10.0, 20.0],
+        gates=[None, "spread"],
+    )  # fmt: skip
+    journal.write_signals(OPEN, said)
     journal.write_decisions(OPEN, 5, OPEN, np.array([1]), np.array([-1.0]))
     journal.flush()
     reader = JournalReader(tmp_path)

@@ -14,9 +14,8 @@ import redis
 
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.live import redis_out
-from qtw_lab.live.journal import signal_rows
 from qtw_lab.live.redis_out import RedisOut, bars_stream
-from qtw_lab.live.rows import ROW
+from qtw_lab.live.rows import ROW, signal_rows
 
 T0 = 1_704_205_800 * 10**9
 NAMES = ["AAPL", "MSFT"]
@@ -75,7 +74,9 @@ def bars(level: int, count: int) -> np.ndarray:
 def test_bars_signals_focus_and_status_arrive_in_order(port):
     out = RedisOut(f"redis://127.0.0.1:{port}/0")
     out.bars(np.concatenate([bars(5, 2500), bars(60, 1)]), NAMES)
-    out.signals(signal_rows(5, T0, [1], [1.0], [0.0], [10.5], [None]), NAMES)
+    out.signals(
+        signal_rows(5, T0, [1], stances=[1.0], previous=[0.0], wanted=[1.0], prices=[10.5], gates=[None]), NAMES
+    )
     out.focus({"focus": ["AAPL"]})
     out.status({"state": "running"})
     out.close()

@@ -18,9 +18,9 @@ from qtw_lab.live.lease import Lease
 from qtw_lab.live.metrics import Metrics
 from qtw_lab.live.outlets import Outlets
 from qtw_lab.live.recording import read_recording, session_of
-from qtw_lab.live.running import Runner, SteadyClock
+from qtw_lab.live.running import Runner
 from qtw_lab.live.status import read_status
-from qtw_lab.venues.feeds import Inbound, Kind
+from qtw_lab.venues.feeds import Inbound, Kind, steady
 
 
 class Endless:
@@ -176,7 +176,7 @@ def test_the_asset_master_is_kept_and_read_back(tmp_path):
 
 
 def test_the_steady_clock_goes_with_the_time_of_day():
-    clock = SteadyClock()
+    clock = steady
     first = clock()
     assert abs(first - time.time_ns()) < 10**9
     assert clock() >= first

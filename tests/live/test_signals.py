@@ -9,11 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as some
 
 from qtw_lab.core import DataError
-from qtw_lab.live.gates import GATES
 from qtw_lab.live.momentum import MomentumThreshold
 from qtw_lab.live.profile import checked
-from qtw_lab.live.rows import Flag
-from qtw_lab.live.signals import SIGNAL, SignalBoard, _start
+from qtw_lab.live.rows import SIGNAL, Flag, gate_text
+from qtw_lab.live.signals import SignalBoard, _start
 from qtw_lab.strategies import (
     STRATEGIES,
     Blend,
@@ -317,7 +316,7 @@ def opened(value=1.0, profile=PROFILE, **options):
 
 
 def gate_of(decided):
-    return [GATES[row["gate"]] for row in decided.signals]
+    return [gate_text(row["gate"]) for row in decided.signals]
 
 
 def test_a_change_is_one_row_with_before_and_after():
@@ -325,8 +324,8 @@ def test_a_change_is_one_row_with_before_and_after():
     found = SignalBoard(Says(), PROFILE).decide(bars, bars.end)
     assert found.signals.dtype == SIGNAL
     assert found.signals.tolist() == [
-        (7, int(bars.times[-1]), 1.0, 0.0, 1.0, 10.0, 0),
-        (3, int(bars.times[-1]), 1.0, 0.0, 1.0, 6.0, 0),
+        (5, 7, int(bars.times[-1]), 1.0, 0.0, 1.0, 10.0, b""),
+        (5, 3, int(bars.times[-1]), 1.0, 0.0, 1.0, 6.0, b""),
     ]
     table = found.table([f"S{number}" for number in range(8)])
     assert table["symbol"].tolist() == ["S7", "S3"]

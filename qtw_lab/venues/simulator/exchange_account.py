@@ -9,7 +9,8 @@ import numpy as np
 
 from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.exchange_book import Balance, Book, Fill, Holding
-from qtw_lab.venues.simulator.wording import absent, eastern, instant, plain, price, stamp, unprocessable
+from qtw_lab.venues.simulator.wording import absent, eastern, instant, plain, price, unprocessable
+from qtw_lab.venues.wire.values import moment_text
 
 ZERO: Final = Decimal(0)
 _FILL_PAGE: Final = 100
@@ -45,7 +46,7 @@ def account(exchange: Exchange) -> dict[str, Any]:
         "trading_blocked": False,
         "transfers_blocked": False,
         "account_blocked": False,
-        "created_at": stamp(exchange.started),
+        "created_at": moment_text(exchange.started),
         "trade_suspended_by_user": bool(exchange.configurations["suspend_trade"]),
         "multiplier": str(balance.multiplier),
         "shorting_enabled": not exchange.configurations["no_shorting"],
@@ -201,7 +202,7 @@ def _activity(exchange: Exchange, fill: Fill) -> dict[str, Any]:
         "id": f"{day}::{fill.id}",
         "account_id": exchange.account_id,
         "activity_type": "FILL",
-        "transaction_time": stamp(fill.at),
+        "transaction_time": moment_text(fill.at),
         "type": "fill" if fill.status == "filled" else "partial_fill",
         "price": plain(fill.price),
         "qty": plain(fill.qty),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.exchange_book import Fill
 from qtw_lab.venues.simulator.exchange_hours import Session
-from qtw_lab.venues.simulator.wording import DAY, SECOND, eastern, instant, unprocessable
+from qtw_lab.venues.simulator.wording import DAY, SECOND, eastern, instant, midnight, unprocessable
 
 _PERIOD: Final = re.compile(r"(\d{1,4})([DWMA])")
 _DAYS: Final = {"D": 1, "W": 7, "M": 31, "A": 366}
@@ -90,8 +90,8 @@ def _history_span(query: dict[str, str], now: int) -> tuple[int, int]:
     if parts is None or not int(parts[1]):
         raise unprocessable(f"invalid period: {period}; it is a number and D, W, M or A")
     back = int(parts[1]) * _DAYS[parts[2]]
-    midnight = int(eastern(end).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND
-    return midnight - (back - 1) * DAY, end
+    begun = midnight(end)
+    return begun - (back - 1) * DAY, end
 
 
 def _windows(exchange: Exchange, start: int, end: int, step: int) -> list[tuple[int, int]]:

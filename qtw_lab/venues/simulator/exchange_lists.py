@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from qtw_lab.venues.simulator.exchange import Exchange
-from qtw_lab.venues.simulator.wording import absent, identity, malformed, stamp, unprocessable
+from qtw_lab.venues.simulator.wording import absent, identity, malformed, unprocessable
+from qtw_lab.venues.wire.values import moment_text
 
 _LONGEST: Final = 64
 
@@ -110,8 +111,8 @@ class Watchlists:
         said: dict[str, Any] = {
             "id": one.id,
             "account_id": self._exchange.account_id,
-            "created_at": stamp(one.created),
-            "updated_at": stamp(one.updated),
+            "created_at": moment_text(one.created),
+            "updated_at": moment_text(one.updated),
             "name": one.name,
         }
         if assets:

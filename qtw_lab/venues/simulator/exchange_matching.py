@@ -16,8 +16,9 @@ from qtw_lab.venues.simulator.exchange_book import Book, Fill
 from qtw_lab.venues.simulator.exchange_hours import Hours
 from qtw_lab.venues.simulator.exchange_orders import Order
 from qtw_lab.venues.simulator.market import Arrivals, Market
-from qtw_lab.venues.simulator.wording import SECOND, identity, plain, price, stamp
+from qtw_lab.venues.simulator.wording import SECOND, identity, plain, price
 from qtw_lab.venues.ticks import QUOTE, TICK, TRADE, Rows
+from qtw_lab.venues.wire.values import moment_text
 
 #: Market events are read in pieces of at most this length.
 _PIECE: Final = 300 * SECOND
@@ -249,6 +250,6 @@ class Matching:
             "event": event,
             "execution_id": execution or identity("execution", order.id, event, at, plain(order.filled_qty)),
             "order": order.json(),
-            "timestamp": stamp(at),
+            "timestamp": moment_text(at),
         }
         self._updates.append({**told, **more})

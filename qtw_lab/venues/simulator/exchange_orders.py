@@ -13,10 +13,10 @@ from qtw_lab.venues.simulator.wording import (
     malformed,
     number,
     plain,
-    stamp,
     truth,
     unprocessable,
 )
+from qtw_lab.venues.wire.values import moment_text
 
 ZERO: Final = Decimal(0)
 
@@ -231,9 +231,9 @@ class Order:
         return {
             "id": self.id,
             "client_order_id": self.client_order_id,
-            "created_at": stamp(self.created),
-            "updated_at": stamp(self.updated),
-            "submitted_at": stamp(self.created),
+            "created_at": moment_text(self.created),
+            "updated_at": moment_text(self.updated),
+            "submitted_at": moment_text(self.created),
             "filled_at": _stamp(self.filled_at),
             "expired_at": _stamp(self.expired_at),
             "canceled_at": _stamp(self.canceled_at),
@@ -263,7 +263,7 @@ class Order:
             "hwm": None,
             "subtag": None,
             "source": None,
-            "expires_at": stamp(self.expires),
+            "expires_at": moment_text(self.expires),
         }
 
 
@@ -316,7 +316,7 @@ def _check_price(price: Decimal, name: str) -> None:
 
 
 def _stamp(moment: int | None) -> str | None:
-    return None if moment is None else stamp(moment)
+    return None if moment is None else moment_text(moment)
 
 
 def _plain(amount: Decimal | None) -> str | None:

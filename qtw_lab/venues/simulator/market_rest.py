@@ -18,8 +18,9 @@ from qtw_lab.venues.simulator.asking import Answer, Handler, Request, Route
 from qtw_lab.venues.simulator.daily_bars import Days
 from qtw_lab.venues.simulator.market import Market
 from qtw_lab.venues.simulator.paging import Page, Pages
-from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, eastern, instant, invalid, stamp
+from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, instant, invalid, midnight
 from qtw_lab.venues.ticks import BAR, Rows
+from qtw_lab.venues.wire.values import moment_text
 
 _FEEDS: Final = ("sip", "iex", "delayed_sip", "otc", "boats", "overnight", "test", "simulator")
 _SYMBOL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9./-]{0,15}")
@@ -153,7 +154,7 @@ class MarketAnswers:
             }
             for bar in bars[order]
         ]
-        return Answer(200, {"most_actives": active, "last_updated": stamp(now)})
+        return Answer(200, {"most_actives": active, "last_updated": moment_text(now)})
 
     def movers(self, request: Request) -> Answer:
         """Symbols that rose and fell most since the last session's close."""
@@ -180,7 +181,7 @@ class MarketAnswers:
         ]
         gainers = said[::-1][: min(top, int((change > 0).sum()))]
         losers = said[: min(top, int((change < 0).sum()))]
-        body = {"gainers": gainers, "losers": losers, "market_type": "stocks", "last_updated": stamp(now)}
+        body = {"gainers": gainers, "losers": losers, "market_type": "stocks", "last_updated": moment_text(now)}
         return Answer(200, body)
 
     def _now(self) -> int:
@@ -254,8 +255,8 @@ class MarketAnswers:
         return {name: {field: part.get(name) for field, part in parts.items()} for name in known}
 
     def _today(self, numbers: Sequence[int], now: int) -> Rows:
-        midnight = int(eastern(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND
-        return self._pages.days.bars(list(numbers), midnight, now + 1, now)
+        begun = midnight(now)
+        return self._pages.days.bars(list(numbers), begun, now + 1, now)
 
     def _symbols(self, request: Request) -> list[str]:
         given = request.several("symbols")

@@ -21,7 +21,7 @@ from qtw_lab.venues.simulator.asking import Request
 from qtw_lab.venues.simulator.daily_bars import Days, period, periods
 from qtw_lab.venues.simulator.kept import Kept
 from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, eastern, instant, invalid
+from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, instant, invalid, midnight
 from qtw_lab.venues.ticks import BAR, TICK, Rows
 
 _LARGEST: Final = 10_000
@@ -235,8 +235,8 @@ def _length(text: str | None) -> tuple[int, str]:
 def _span(request: Request, now: int) -> tuple[int, int]:
     """From when to when; without a start from the day's midnight in New York, without an end until now."""
     given = request.one("start"), request.one("end")
-    midnight = int(eastern(now).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND
-    start = midnight if given[0] is None else instant(given[0])
+    begun = midnight(now)
+    start = begun if given[0] is None else instant(given[0])
     end = now if given[1] is None else instant(given[1], last=True)
     if start is None:
         raise invalid("start", given[0], "give RFC 3339 or YYYY-MM-DD")

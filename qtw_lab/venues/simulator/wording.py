@@ -12,7 +12,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zoneinfo import ZoneInfo
@@ -94,33 +93,20 @@ UNAUTHORIZED: Final = Answer(401, {"message": "unauthorized."})
 FORBIDDEN: Final = Answer(403, {"message": "forbidden."})
 
 
-def stamp(moment: int) -> str:
-    """A moment as RFC 3339 in UTC, with as many digits of a second as it has.
-
-    Parameters
-    ----------
-    moment : int
-        Nanoseconds since 1970, UTC.
-
-    Examples
-    --------
-    >>> stamp(1_704_205_800_000_000_000), stamp(1_704_205_800_120_000_001)
-    ('2024-01-02T14:30:00Z', '2024-01-02T14:30:00.120000001Z')
-    """
-    seconds, rest = divmod(int(moment), SECOND)
-    text = _second(seconds)
-    return f"{text}.{rest:09d}".rstrip("0") + "Z" if rest else text + "Z"
-
-
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str:
-    # Rows of one answer share their seconds: this is most of the time that a page of trades takes to word.
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
-
-
 def eastern(moment: int) -> datetime:
     """A moment on the exchanges' clocks, to the microsecond."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment // 1000)).astimezone(EASTERN)
+
+
+def midnight(moment: int) -> int:
+    """When the day began on the exchanges' clocks, nanoseconds since 1970, UTC.
+
+    Examples
+    --------
+    >>> midnight(1_704_205_800_000_000_000) == instant("2024-01-02")
+    True
+    """
+    return int(eastern(moment).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * SECOND
 
 
 def local(moment: int) -> str:

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from qtw_lab.venues.simulator.market import UPDATES
-from qtw_lab.venues.simulator.wording import stamp
 from qtw_lab.venues.ticks import Rows, condition_letters
+from qtw_lab.venues.wire.values import moment_text
 
 
 def trades(rows: Rows) -> list[dict[str, Any]]:
@@ -27,7 +27,7 @@ def trades(rows: Rows) -> list[dict[str, Any]]:
     for row in _lists(rows, "time", "exchange", "price", "size", "conditions", "id", "tape", "flag"):
         at, exchange, price, size, conditions, number, tape, flag = row
         words: dict[str, Any] = {
-            "t": stamp(at),
+            "t": moment_text(at),
             "x": _letter(exchange),
             "p": _number(price),
             "s": _count(size),
@@ -46,7 +46,7 @@ def quotes(rows: Rows) -> list[dict[str, Any]]:
     names = ("time", "flag", "other_price", "other_size", "exchange", "price", "size", "conditions", "tape")
     return [
         {
-            "t": stamp(at),
+            "t": moment_text(at),
             "ax": _letter(ask_exchange),
             "ap": _number(ask),
             "as": _count(ask_size),
@@ -65,7 +65,7 @@ def bars(rows: Rows) -> list[dict[str, Any]]:
     names = ("time", "open", "high", "low", "close", "volume", "count", "vwap")
     return [
         {
-            "t": stamp(at),
+            "t": moment_text(at),
             "o": _number(first),
             "h": _number(high),
             "l": _number(low),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from qtw_lab.core import DataError
@@ -20,9 +21,7 @@ DEEPEST: Final = 32
 _SECOND: Final = 10**9
 #: Last second whose nanoseconds fit into 64 bits.
 LAST_SECOND: Final = (2**63 - 1) // _SECOND - 1
-_MOMENT: Final = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,18}))?(?:[Zz]|([+-])(\d\d):(\d\d))", re.ASCII
-)
+_MOMENT: Final = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d)(?:\.(\d{1,18}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 class Nanoseconds(int):
@@ -47,17 +46,24 @@ def moment(text: str) -> Nanoseconds:
     found = _MOMENT.fullmatch(text)
     if found is None:
         raise DataError(f"{text[:40]!r} is no moment: RFC 3339 such as 2024-01-02T14:30:00.123456789Z is.")
-    year, month, day, hour, minute, second = (int(part) for part in found.groups()[:6])
+    seconds = _seconds(found[1], found[3])
+    return Nanoseconds(seconds * _SECOND + int((found[2] or "").ljust(9, "0")[:9]))
+
+
+@lru_cache(maxsize=4096)
+def _seconds(second: str, offset: str) -> int:
+    """Seconds since 1970; most texts share theirs with others, and this is what takes the time."""
     try:
-        seconds = int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
+        at = datetime.fromisoformat(f"{second[:10]}T{second[11:]}+00:00")
     except ValueError as err:
-        raise DataError(f"{text[:40]!r} is no moment: {err}.") from err
-    if found[8]:
-        offset = 3600 * int(found[9]) + 60 * int(found[10])
-        seconds -= offset if found[8] == "+" else -offset
+        raise DataError(f"{second + offset!r} is no moment: {err}.") from err
+    seconds = int(at.timestamp())
+    if offset not in "Zz":
+        ahead = 3600 * int(offset[1:3]) + 60 * int(offset[4:])
+        seconds -= ahead if offset[0] == "+" else -ahead
     if not 0 <= seconds <= LAST_SECOND:
-        raise DataError(f"{text[:40]!r} is outside the years 1970 to 2261.")
-    return Nanoseconds(seconds * _SECOND + int((found[7] or "").ljust(9, "0")[:9]))
+        raise DataError(f"{second + offset!r} is outside the years 1970 to 2261.")
+    return seconds
 
 
 def moment_text(time: int) -> str:
@@ -69,8 +75,13 @@ def moment_text(time: int) -> str:
     ('1970-01-01T00:00:01.5Z', '1970-01-01T00:00:00Z')
     """
     seconds, fraction = divmod(int(time), _SECOND)
-    text = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    text = _second_text(seconds)
     return f"{text}.{fraction:09d}".rstrip("0") + "Z" if fraction else text + "Z"
+
+
+@lru_cache(maxsize=4096)
+def _second_text(seconds: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def message_of(data: bytes) -> tuple[Any, int]:

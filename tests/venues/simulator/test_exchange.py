@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, Desk, daily, market, quote, trade
 
-from qtw_lab.venues.simulator.wording import RefusedError, stamp
+from qtw_lab.venues.simulator.wording import RefusedError
+from qtw_lab.venues.wire.values import moment_text
 
 CLOSE = 6.5 * 3600
 
@@ -24,14 +25,18 @@ def tuesday():
 def test_a_market_order_fills_at_the_quote_of_the_moment_it_is_sent_however_late_it_is_looked_at():
     desk = Desk(tuesday(), 5)
     sent = desk.order("buy", 10)
-    assert (sent["status"], sent["filled_qty"], sent["submitted_at"]) == ("pending_new", "0", stamp(OPEN + 5 * SECOND))
+    assert (sent["status"], sent["filled_qty"], sent["submitted_at"]) == (
+        "pending_new",
+        "0",
+        moment_text(OPEN + 5 * SECOND),
+    )
     seen = desk.at(200).now(sent["id"])
     assert (seen["status"], seen["filled_avg_price"], seen["filled_at"]) == (
         "filled",
         "100.1",
-        stamp(OPEN + 5 * SECOND),
+        moment_text(OPEN + 5 * SECOND),
     )
-    assert desk.told() == [("new", stamp(OPEN + 5 * SECOND)), ("fill", stamp(OPEN + 5 * SECOND))]
+    assert desk.told() == [("new", moment_text(OPEN + 5 * SECOND)), ("fill", moment_text(OPEN + 5 * SECOND))]
     fill = desk.exchange.updates[-1]
     assert (fill["price"], fill["qty"], fill["position_qty"], fill["order"]["status"]) == (
         "100.1",
@@ -50,7 +55,7 @@ def test_a_limit_order_that_rests_fills_at_its_own_price_and_one_that_is_marketa
     assert desk.now(resting["id"])["status"] == "new"
     assert desk.now(marketable["id"])["filled_avg_price"] == "100.1"
     seen = desk.at(60).now(resting["id"])
-    assert (seen["filled_avg_price"], seen["filled_at"]) == ("99.5", stamp(OPEN + 60 * SECOND))
+    assert (seen["filled_avg_price"], seen["filled_at"]) == ("99.5", moment_text(OPEN + 60 * SECOND))
 
 
 def test_a_limit_sells_at_the_bid_once_that_reaches_it():
@@ -71,7 +76,7 @@ def test_a_stop_is_elected_by_a_trade_and_not_by_a_quote():
     assert (seen["status"], seen["filled_avg_price"], seen["filled_at"]) == (
         "filled",
         "98.9",
-        stamp(OPEN + 61 * SECOND),
+        moment_text(OPEN + 61 * SECOND),
     )
 
 
@@ -200,7 +205,7 @@ def test_nothing_is_known_of_an_exchange_before_a_quote():
     assert desk.order("buy", 1, status=422)["message"] == 'asset "AAA" has no price yet'
     waiting = desk.order("buy", 1, "limit", limit_price="10")
     assert desk.now(waiting["id"])["status"] == "new"
-    assert desk.at(10).now(waiting["id"])["filled_at"] == stamp(OPEN + 10 * SECOND)
+    assert desk.at(10).now(waiting["id"])["filled_at"] == moment_text(OPEN + 10 * SECOND)
 
 
 def test_a_late_clock_changes_nothing():

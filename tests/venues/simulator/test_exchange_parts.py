@@ -11,7 +11,7 @@ from small_exchange import OPEN, SECOND, daily, market, quote, trade
 from qtw_lab.venues.simulator.daily_bars import Days, periods
 from qtw_lab.venues.simulator.exchange_book import Book, Fill
 from qtw_lab.venues.simulator.exchange_hours import Hours
-from qtw_lab.venues.simulator.wording import stamp
+from qtw_lab.venues.wire.values import moment_text
 
 HALF_HOUR = 1800 * SECOND
 FILLS = st.lists(st.tuples(st.sampled_from(["buy", "sell"]), st.integers(1, 50), st.integers(100, 9999)), max_size=20)
@@ -90,7 +90,7 @@ def test_hours_know_early_late_and_half_days():
     assert hours.trading(moments).tolist() == [False, True, False]
     assert hours.trading(moments, extended=True).tolist() == [True, True, True]
     assert hours.live(OPEN - 2 * HALF_HOUR) == OPEN
-    assert stamp(hours.next_open(OPEN)) == "2024-01-03T14:30:00Z"
+    assert moment_text(hours.next_open(OPEN)) == "2024-01-03T14:30:00Z"
     assert hours.previous(OPEN).date == hours.previous(OPEN - 24 * HALF_HOUR).date == "2023-12-29"
     half = hours.between("2024-07-03", "2024-07-03")[0]
     assert (half.closes - half.opens, half.late - half.closes) == (7 * HALF_HOUR, 8 * HALF_HOUR)
@@ -99,8 +99,8 @@ def test_hours_know_early_late_and_half_days():
 def test_the_clocks_of_new_york_change_between_sessions():
     hours = Hours(market(quote(0, 0, 1.0, 2.0)))
     before, after = hours.between("2024-03-08", "2024-03-11")
-    assert (stamp(before.early), stamp(before.opens)) == ("2024-03-08T09:00:00Z", "2024-03-08T14:30:00Z")
-    assert (stamp(after.early), stamp(after.opens)) == ("2024-03-11T08:00:00Z", "2024-03-11T13:30:00Z")
+    assert (moment_text(before.early), moment_text(before.opens)) == ("2024-03-08T09:00:00Z", "2024-03-08T14:30:00Z")
+    assert (moment_text(after.early), moment_text(after.opens)) == ("2024-03-11T08:00:00Z", "2024-03-11T13:30:00Z")
 
 
 def test_daily_bars_of_many_are_those_of_few_and_are_kept_for_a_minute():
@@ -127,7 +127,7 @@ def test_weeks_and_months_add_up():
     bars = np.concatenate([daily(0, str(date.date()), 10.0 + place) for place, date in enumerate(dates)])
     weeks, quarters = periods(bars, 1, "Week"), periods(bars, 3, "Month")
     assert (len(weeks), weeks["volume"].sum(), len(quarters)) == (13, bars["volume"].sum(), 1)
-    assert stamp(int(weeks["time"][10])) == "2024-03-11T04:00:00Z"  # the clocks had changed by then
+    assert moment_text(int(weeks["time"][10])) == "2024-03-11T04:00:00Z"  # the clocks had changed by then
     assert (quarters["open"][0], quarters["high"][0], quarters["close"][0]) == (
         10.0,
         10.0 + len(dates) - 1,

@@ -17,21 +17,21 @@ from qtw_lab.venues.simulator.wording import (
     number,
     plain,
     price,
-    stamp,
     truth,
 )
+from qtw_lab.venues.wire.values import moment_text
 
 MOMENTS = st.integers(pd.Timestamp("1980-01-01", tz="UTC").value, pd.Timestamp("2100-01-01", tz="UTC").value)
 
 
 @given(MOMENTS)
 def test_a_moment_is_read_as_it_was_written(moment):
-    assert instant(stamp(moment)) == moment
+    assert instant(moment_text(moment)) == moment
 
 
 @given(MOMENTS)
 def test_pandas_reads_the_same_moment(moment):
-    assert pd.Timestamp(stamp(moment)).value == moment
+    assert pd.Timestamp(moment_text(moment)).value == moment
     assert pd.Timestamp(local(moment)).value == moment // 1000 * 1000
 
 
