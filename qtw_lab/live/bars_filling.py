@@ -245,8 +245,12 @@ class Filling(Renewing):
         rows, cells = self._made_by(side, ticks, min(-(-end // unit), int(state[CLOSED])))
         self._take_over(rows, cells, start, end, edge)
         if end >= edge:
+            board = self._columns.board
             last = rows[(rows["level"] == self.intervals[0]) & (rows["time"] == edge - unit)]
-            self._carry_on(self._columns.board.place[last["symbol"]].tolist(), last["close"].tolist(), edge // unit)
+            column = board.place[last["symbol"]]
+            # Of symbols that came later nobody knows the trades between the edge and their first bar.
+            heard = board.first[column] <= edge // unit
+            self._carry_on(column[heard].tolist(), last["close"][heard].tolist(), edge // unit)
 
     def _beside(self) -> Filling:
         return Filling(self.intervals, [1] * len(self.intervals), kept=1 << 16, **self._options)

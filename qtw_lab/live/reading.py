@@ -175,6 +175,7 @@ def flag_text(flags: int) -> str:
 
     Examples
     --------
+    >>> from qtw_lab.live.rows import Flag
     >>> flag_text(int(Flag.BACKFILL | Flag.LATE))
     'backfill, late'
     """

@@ -244,6 +244,19 @@ def test_bars_that_are_held_longer_than_patience_close_with_a_hole_and_can_be_fi
     assert all(found[at(s)]["flags"] & int(Flag.BACKFILL) for s in range(1, 60))
 
 
+def test_a_price_from_long_before_a_symbol_came_is_not_carried_past_later_trades():
+    bars = made(lateness=5.0)
+    bars.add(trade(0.5, number=1))
+    bars.advance(at(37))
+    bars.active([1], at(37))
+    bars.advance(at(40))
+    before = np.concatenate([trade(32.5, 10.0, symbol=1, number=2), trade(35.5, 11.0, symbol=1, number=3)])
+    bars.fill(np.concatenate([before, trade(39.5, 12.0, symbol=1, number=4)]), at(30), at(40), [1])
+    found = {time: row for row in rows_of([bars.revised()], symbol=1) for time in seconds_of(np.array([row]))}
+    assert np.isnan([found[second]["close"] for second in (37, 38)]).all()  # not 10.0, which was no longer the last
+    assert found[39]["close"] == 12.0
+
+
 def test_what_is_too_late_is_named_asked_for_and_put_in_its_place():
     bars = made((1, 5), lateness=5.0)
     bars.add(np.concatenate([trade(1.5, 10.0, number=1), trade(40.5, 11.0, number=2)]))

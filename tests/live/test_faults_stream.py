@@ -57,7 +57,7 @@ def test_whatever_happens_to_the_questions_about_a_gap_it_is_filled_in_the_end(t
 
 def test_a_reader_that_is_too_slow_is_cut_off_and_comes_back_without_a_loss(tmp_path):
     drill = Drill(tmp_path, small_market(), backoff=quick())
-    drill.simulator.terms = Terms({drill.key: "secret"}, buffer_bytes=60_000)
+    drill.simulator.terms = Terms({drill.key: "secret"}, buffer_bytes=20_000)
     with drill:
         drill.running()
         struck(drill, [{"kind": "drip", "bytes_per_second": 1000, "for": 1.0}], 1.0, gap=True)
