@@ -112,7 +112,9 @@ class Filling(Renewing):
         span = self._slotted(start // self._unit, -(-end // self._unit))
         self._flag(span, self._columns.chosen(numbers), int(Flag.HOLE))
 
-    def fill(self, ticks: Rows, start: int, end: int, numbers: Iterable[int] | None = None) -> None:
+    def fill(
+        self, ticks: Rows, start: int, end: int, numbers: Iterable[int] | None = None, *, anew: bool = False
+    ) -> None:
         """Add all trades between two event times, of which the stream may have brought some.
 
         Where the trades that came are remembered, those that are news are added. Older bars, and a journal's, are
@@ -127,6 +129,9 @@ class Filling(Renewing):
             Nanoseconds; the end excluded.
         numbers : iterable of int, optional
             The symbols whose trades these are; all that are listened to for None.
+        anew : bool
+            Whether every bar that lies wholly within the span is made of these trades alone, also where the trades that
+            came are remembered: some of them were not what they said.
         """
         if ticks.dtype != TICK:
             raise DataError(f"ticks have the columns {ticks.dtype.names}, not those of qtw_lab.venues.ticks.TICK.")
@@ -146,9 +151,9 @@ class Filling(Renewing):
         self._make_anew(given, start, end, symbols)
         first = max(start // self._unit, int(self._state[CLOSED] - self._state[REACH]))
         span = self._slotted(first, -(-end // self._unit))
-        anew = self._emptied(span, columns, start, end)
+        emptied = self._emptied(span, columns, start, end, even_known=anew)
         self._flag(span, columns, int(Flag.BACKFILL))
-        self._add_filling(given[given["time"] >= first * self._unit], anew)
+        self._add_filling(given[given["time"] >= first * self._unit], emptied)
 
     def restore(self, rows: Rows, *, resuming: bool = True) -> None:
         """Put closed bars back: those of a journal before anything came, or the history of symbols.
@@ -206,9 +211,9 @@ class Filling(Renewing):
         touched[:, 0], touched[:, 1], touched[:, 2] = columns[column], bars[row], flag
         self._revise_all(touched[np.lexsort((touched[:, 1], touched[:, 0]))])
 
-    def _emptied(self, bars: Numbers, columns: Numbers, start: int, end: int) -> tuple[int, int]:
-        """Take all trades out of the bars whose trades are not all remembered, and say which bars those are."""
-        forgotten = int(self._memory.state[FORGOTTEN])
+    def _emptied(self, bars: Numbers, columns: Numbers, start: int, end: int, *, even_known: bool) -> tuple[int, int]:
+        """Take all trades out of the bars whose trades are not all remembered, or of all, and say which."""
+        forgotten = FOREVER if even_known else int(self._memory.state[FORGOTTEN])
         whole = bars[(bars * self._unit >= start) & ((bars + 1) * self._unit <= end) & (bars * self._unit <= forgotten)]
         if not len(whole):
             return 0, 0

@@ -217,8 +217,9 @@ class Engine:
 
     def _doubt(self, ticks: Rows, now: int) -> None:
         """Some events have times that cannot be: trades, and what takes them back, have to be fetched."""
-        ahead = np.isin(ticks["kind"], (TRADE, CORRECTION, CANCEL)) & (ticks["time"] > now + self._believed + _BELIEVED)
-        self._mending.doubted(np.unique(ticks["symbol"][ahead]).tolist(), now, self.received)
+        most = self._believed + _BELIEVED
+        ahead = np.isin(ticks["kind"], (TRADE, CORRECTION, CANCEL)) & (ticks["time"] > now + most)
+        self._mending.doubted(np.unique(ticks["symbol"][ahead]).tolist(), now, most, self.received)
 
     def _heard_of_halts(self, ticks: Rows, now: int) -> None:
         missed = self._halts.take(ticks)

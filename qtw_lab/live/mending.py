@@ -37,7 +37,8 @@ class Mending:
         self.gaps = Gaps()
         self._common = common
         self._late: dict[Span, set[int]] = {}
-        self._out: tuple[int, Span, list[int]] | None = None
+        self._doubts: dict[Span, set[int]] = {}
+        self._out: tuple[int, Span, list[int], bool] | None = None
         self._due = 0
         self._tries = 0
         self._beyond = 0
@@ -80,16 +81,18 @@ class Mending:
             return False
         return True
 
-    def doubted(self, numbers: Collection[int], now: int, received: int) -> None:
+    def doubted(self, numbers: Collection[int], now: int, ahead: int, received: int) -> None:
         """Trades of symbols came at the venue's time `now` with times that cannot be, and were left out.
 
-        The venue's history has their true times: it is asked for the bars of the last minute, once it must have them.
+        Others that are wrong by as much may look timely: reports of what was long ago. So all bars of the last minute,
+        and those as far `ahead` (nanoseconds) as a time is believed, are made anew of what the venue's history has,
+        once they are closed.
         """
         if not numbers:
             return
         unit = self._common.columns.intervals[0] * SECOND
-        start, end = (now - REPORTED_LATE) // unit * unit, (now // unit + 1) * unit
-        self._late.setdefault((start, end), set()).update(numbers)
+        span = (now - REPORTED_LATE) // unit * unit, ((now + ahead) // unit + 1) * unit
+        self._doubts.setdefault(span, set()).update(numbers)
         self._due = max(self._due, received + 2 * _APART)
 
     # Gaps
@@ -152,26 +155,31 @@ class Mending:
             self._beyond = beyond
             for number, start, end in self._common.columns.beyond().tolist():
                 self._late.setdefault((start, end), set()).add(number)
-        if self._late and self._out is None and received >= self._due:
-            span = min(self._late)
-            numbers = sorted(self._late.pop(span))
+        if self._out is not None or received < self._due:
+            return
+        sure = [span for span in self._doubts if span[1] <= self._common.columns.closed]
+        kind = self._doubts if sure else self._late
+        if kind:
+            span = min(sure or self._late)
+            numbers = sorted(kind.pop(span))
             names = tuple(self._common.symbols.names[number] for number in numbers)
-            self._out = (self._common.ask("trades", names, *span), span, numbers)
+            self._out = (self._common.ask("trades", names, *span), span, numbers, kind is self._doubts)
 
     def _came_late(self, answer: Answer, received: int) -> None:
         if self._out is None:
             return
-        _, span, numbers = self._out
+        _, span, numbers, doubted = self._out
         self._out, self._due = None, received + _APART
         ticks, fault = self._common.trades(answer)
         columns = self._common.columns
         if ticks is not None:
-            columns.fill(ticks, *span, numbers)
-            if span[0] >= columns.closed - REPORTED_LATE - _YOUNG:  # an older one is made of what stands alone
+            columns.fill(ticks, *span, numbers, anew=doubted)
+            # Elsewhere bars may hold trades that are not remembered: a notice would add them up without these.
+            if doubted and span[0] >= columns.closed - REPORTED_LATE - _YOUNG:
                 columns.add(void_rows(answer.data, self._common.symbols))
             self._tries = 0
         elif self._tries + 1 < ATTEMPTS:
-            self._late.setdefault(span, set()).update(numbers)
+            (self._doubts if doubted else self._late).setdefault(span, set()).update(numbers)
             self._due, self._tries = received + pause(self._tries), self._tries + 1
         else:
             columns.hole(*span, numbers)
