@@ -61,7 +61,22 @@ class _Batch:
         self.ends = [end - cut for end in self.ends[count:]]
 
 
-class LogWriter:
+class Closable:
+    """Something that is closed when the block that it was opened for ends."""
+
+    def close(self) -> None:
+        """End; what that means is for each to say."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class LogWriter(Closable):
     """The writer of a log; there is at most one at a time.
 
     Opening continues the last segment. What a crash left of a record at its end is cut off; if whole records lie behind
@@ -238,14 +253,6 @@ class LogWriter:
             self.sync()
         finally:
             self._release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _take(self, kind: int, received: int, view: bytes | memoryview, size: int) -> None:
         whole = size + HEAD.size

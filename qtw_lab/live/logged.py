@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
-
 from qtw_lab.core import SetupError
-from qtw_lab.live.log import LogWriter
+from qtw_lab.live.log import Closable, LogWriter
 
 
-class Logged:
+class Logged(Closable):
     """Something whose entries are records of one log.
 
     Parameters
@@ -55,11 +52,3 @@ class Logged:
             If something could not be written.
         """
         self._log.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
