@@ -103,6 +103,15 @@ EVENTS = (
         gap=False,
         silent=True,
     ),
+    Case(
+        "events that claim to be 30 s ahead, 1 s",
+        ({"kind": "skew", "seconds": 30.0, "for": 1.0},),
+        1.0,
+        0.0,
+        10.0,
+        gap=False,
+        silent=True,
+    ),
 )
 
 QUESTIONS = (

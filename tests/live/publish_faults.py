@@ -40,8 +40,7 @@ in open, high, low, close, volume, VWAP or count.
 
 What this does not say: the simulator's late reports and notices come within a minute. A correction that comes later
 than that, while the engine is not connected, is not asked for again. Bars from before a symbol was listened to are as
-the venue knew them when it was asked. Events with wrong times are not in the table yet: where times
-cannot be, the bars of the last minute are made anew of the venue's history.
+the venue knew them when it was asked.
 """
 
 COLUMNS = (
