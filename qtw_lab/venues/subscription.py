@@ -89,6 +89,8 @@ class Subscription:
         self.wanted: dict[str, dict[str, None]] = {}  # in order of importance
         self.confirmed: dict[str, set[str]] = {}
         self.answers = 0  # that are still to come
+        self.asked = 0  # so many were to come at first
+        self.again = False  # whether what was not answered was asked once more
         self.since = 0.0
         self.changed = False
 
@@ -110,14 +112,14 @@ class Subscription:
 
     def renew(self) -> None:
         """Begin anew on a fresh link."""
-        self.confirmed, self.answers, self.changed = {}, 0, bool(self.wanted)
+        self.confirmed, self.answers, self.changed, self.again = {}, 0, bool(self.wanted), False
 
     def due(self, now: float, symbols: int) -> list[bytes]:
         """What to send now: nothing while answers are to come, for what is held is known only then."""
         if not self.changed or self.answers:
             return []
         questions = self.questions(symbols)
-        self.changed, self.since, self.answers = False, now, len(questions)
+        self.changed, self.since, self.answers, self.asked = False, now, len(questions), len(questions)
         return questions
 
     def questions(self, symbols: int) -> list[bytes]:
@@ -136,6 +138,7 @@ class Subscription:
         """Take note of an answer, the whole list of what is sent now; whether there is something to say about it."""
         confirmed = {channel: set(message[channel]) for channel in CHANNELS if message.get(channel)}
         told = not self.answers and confirmed == self.confirmed
+        self.again = False
         self.confirmed, self.answers = confirmed, max(0, self.answers - 1)
         if confirmed == {channel: set(held) for channel, held in self.wanted.items() if held}:
             self.answers = 0  # one answer may have been given to several questions
@@ -149,11 +152,21 @@ class Subscription:
         return not self.answers
 
     def late(self, now: float, patience: float) -> str:
-        """What to say if answers did not come in time, and then no more are waited for; else nothing."""
+        """What to say if answers did not come in time; else nothing."""
         if not self.answers or now - self.since < patience:
             return ""
-        self.answers = 0
         return f"a subscription was not answered within {patience:g} s"
+
+    def ask_again(self) -> bool:
+        """Wait for those answers no more, and ask once more if none came; False if that was done already.
+
+        If some came, one may have been given to several questions, and nothing is asked.
+        """
+        unheard = self.answers == self.asked
+        if unheard and self.again:
+            return False
+        self.answers, self.changed, self.again = 0, self.changed or unheard, unheard
+        return True
 
     def news(self) -> dict[str, Any]:
         """Numbers of symbols by channel, and what is missing."""

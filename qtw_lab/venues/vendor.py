@@ -204,6 +204,8 @@ class PyStreamFeed:
                 subscription.want(self._wishes.pop())
                 self._wishes.clear()
             late = subscription.late(loop.time(), self._limits.answer)
+            if late and not subscription.ask_again():
+                return Trouble(late)
             if late:
                 self._tell("warning", reason=late, code=0)
                 self._tell("subscribed", **subscription.news())

@@ -379,12 +379,29 @@ def test_a_symbol_limit_is_a_warning_and_what_fitted_stays(venue, port):
         assert len(venue.heard) == 1
 
 
-def test_a_subscription_that_is_not_answered_is_reported_and_the_link_stays(venue, reader):
+def test_what_is_not_answered_is_asked_again_and_then_the_link_is_made_anew(venue, reader):
     venue.script = [lambda venue, ws: (venue.greet(ws), [venue.hear(ws) for _ in range(9)])]
     reader.feed.subscribe({"trades": ["IBM"]})
     reader.feed.open()
     assert "not answered" in reader.until("up", "warning")["reason"]
     assert reader.until("subscribed")["missing"] == {"trades": ["IBM"]}
+    assert "not answered" in reader.until("down")["reason"]
+    assert reader.until("subscribed")["channels"] == {"trades": 1}
+    assert [len(heard) for heard in venue.heard] == [3, 2]  # the keys, and what is asked
+
+
+def test_one_answer_to_several_questions_is_reported_and_the_link_stays(venue, reader):
+    def sparing(venue, ws):
+        venue.greet(ws)
+        asked = [venue.hear(ws) for _ in range(2)]
+        venue.say(ws, {"T": "subscription", "trades": asked[0]["trades"]})
+        venue.hear(ws)
+
+    venue.script = [sparing]
+    reader.feed.subscribe({"trades": [f"S{number}" for number in range(500)]})
+    reader.feed.open()
+    assert "not answered" in reader.until("up", "warning")["reason"]
+    assert reader.until("subscribed")["channels"] == {"trades": 400}
     assert len(venue.heard) == 1
 
 
