@@ -272,7 +272,7 @@ class Engine:
         if self._confirmed is not None:
             self._settle(self._confirmed, now)
         self._mending.turn(self.received, self.selection.focus)
-        self._entrances.turn(now, self.received)
+        self._entrances.turn(self._proven(now), self.received)
         self._watch(now)
         self._deciding.close(self._watermark(now), now)
         self._deciding.revise()
@@ -298,9 +298,12 @@ class Engine:
         A bar waits `late_seconds` after its end. While something is to be expected, it also waits for the first event
         after its end: the stream keeps its order, so that event is the proof that nothing before it is missing.
         """
-        due = now - int(self.profile.engine.late_seconds * SECOND)
+        return min(now - int(self.profile.engine.late_seconds * SECOND), self._proven(now))
+
+    def _proven(self, now: int) -> int:
+        """How far the venue's time is sure to have come: to its newest event, while something is to be expected."""
         proof = self._listening.proof(self.time.latest)
-        return due if proof is None or not self._listening.expecting(now) else min(due, proof)
+        return now if proof is None or not self._listening.expecting(now) else min(now, proof)
 
     def _settle(self, news: Mapping[str, Any], now: int) -> None:
         """The venue says what it sends: from now on silence means something, and a gap ends."""

@@ -110,7 +110,7 @@ class Entrances:
                 self._doubt(one, end)
 
     def turn(self, now: int, received: int) -> None:
-        """Ask for the past of those that are listened to."""
+        """Ask for the past of those that are listened to, once the venue's time is sure to have come to its end."""
         common = self._common
         ready = [one for one in self._waiting if one.heard and now >= max(one.since, one.heard) + SETTLING]
         ready = [one for one in ready if common.columns.closed >= one.since]  # while bars are held, the past waits too

@@ -166,13 +166,21 @@ class Drill:
         self.cut()
 
     def quiet(self) -> None:
-        """Wait until no bar was written for longer than the engine pauses between two questions, at most 4 s.
+        """Wait until for longer than the engine pauses between two questions no bar was written and nothing sent or
+        taken in; at most 8 s.
 
         A market that stands still seems a silent stream after a while, and then there are gaps, and bars, without end.
         """
-        ends = time.monotonic() + 4.0
-        while self._bars_at() + 1_300_000_000 > self.now() and time.monotonic() < ends:
+        ends, since, seen = time.monotonic() + 8.0, time.monotonic(), self._traffic()
+        while time.monotonic() - since < 1.3 and time.monotonic() < ends:
             time.sleep(0.05)
+            if (now := self._traffic()) != seen:
+                since, seen = time.monotonic(), now
+
+    def _traffic(self) -> tuple[Any, ...]:
+        """What was written, taken in, sent and waits to be sent."""
+        data, counts = self.simulator.state()["data"], read_status(self.places.state).content.get("counts")
+        return self._bars_at(), counts, data["sent"], data["accepted"], [link["backlog"] for link in data["links"]]
 
     def _bars_at(self) -> int:
         return max((e.received for e in self.entries()[-200:] if e.kind == Entry.ROWS), default=0)

@@ -218,6 +218,22 @@ def test_symbols_that_enter_have_the_past_a_decision_rests_on_and_no_hole():
     assert since > START
 
 
+def test_the_past_is_asked_for_only_when_an_event_proves_that_the_venue_is_past_it():
+    """A venue whose clock stands still for a moment is behind our idea of its time: its history would lack trades."""
+    venue = random_market(12, late=False)
+    driver = Driver(Engine(profile(), calendar="24/7"), venue).run(3)
+
+    def asked():
+        return [q for outcome in driver.outcomes for q in outcome.questions if q.about == "trades"]
+
+    for now in range(START + 3 * SECOND + STEP, START + 6 * SECOND + 1, STEP):
+        driver.give(Inbound(now + AHEAD, Kind.BEAT))
+    assert driver.engine.now > START + 5.5 * SECOND
+    assert not asked()
+    driver.give(Inbound(START + 6 * SECOND + AHEAD, Kind.DATA, venue.stream(START + 3 * SECOND, START + 6 * SECOND)))
+    assert [question.end for question in asked()] == [START + 5 * SECOND]
+
+
 def test_bars_of_a_symbol_that_is_not_confirmed_have_a_hole_until_its_trades_came():
     venue = random_market(13, late=False)
     engine = Engine(profile(), calendar="24/7")
