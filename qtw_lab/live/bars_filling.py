@@ -244,9 +244,8 @@ class Filling(Renewing):
         if start >= edge:
             return
         side = self._beside()
-        begin = start // unit * unit
-        side.active(symbols.tolist(), begin)
-        self._lend_prices(side, begin)
+        side.active(symbols.tolist(), start // unit * unit)
+        self._lend_prices(side, start)
         rows, cells = self._made_by(side, ticks, min(-(-end // unit), int(state[CLOSED])))
         self._take_over(rows, cells, start, end, edge)
         if end >= edge:

@@ -46,11 +46,14 @@ class Renewing(Closing):
                 self._columns.listeners.last[column] = price
         self._revise_all(np.array(touched, dtype=np.int64).reshape(-1, 4))
 
-    def _lend_prices(self, side: Closing, begin: int) -> None:
-        """Give the side bars the last prices before they begin, as far as rows show them."""
+    def _lend_prices(self, side: Closing, start: int) -> None:
+        """Give the side bars the last prices before an event time, as far as rows of bars that begin before show them.
+
+        The bar that it lies in is among those: where no later trade of it sets a price, its close is carried on.
+        """
         shelf = self._columns.shelves[0]
         shown = self._columns.window(0, len(shelf.times) // 2)
-        before = int(np.searchsorted(shown.times, begin))
+        before = int(np.searchsorted(shown.times, start))
         if before:
             there = side._columns  # noqa: SLF001  (bars like these, made for a moment)
             columns = self._columns.board.place[there.numbers]

@@ -68,9 +68,9 @@ class StreamFeed:
     """A stream of market data over a websocket, in Alpaca's protocol; satisfies `feeds.Feed`.
 
     One reader calls `read`; the other methods may be called from anywhere. Connecting happens in a thread that lives
-    for the attempt only, all else in `read`. A connection counts as lost when it ends, breaks the protocol, gives no byte
-    for `limits.pong` seconds after a ping, or no answer to a subscription twice for `limits.answer`; one that is alive
-    but silent is for a reader to notice who knows what should come. Compression is not offered.
+    for the attempt only, all else in `read`. A connection counts as lost when it ends, breaks the protocol, gives no
+    byte for `limits.pong` seconds after a ping, or no answer to a subscription twice for `limits.answer`; one that is
+    alive but silent is for a reader to notice who knows what should come. Compression is not offered.
 
     Parameters
     ----------

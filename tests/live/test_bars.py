@@ -244,6 +244,31 @@ def test_bars_that_are_held_longer_than_patience_close_with_a_hole_and_can_be_fi
     assert all(found[at(s)]["flags"] & int(Flag.BACKFILL) for s in range(1, 60))
 
 
+def test_a_span_that_is_made_anew_has_only_the_trades_that_are_given_though_others_are_remembered():
+    bars = made()
+    bars.add(np.concatenate([trade(0.5, 10.0, number=1), trade(1.5, 99.0, number=2), trade(2.5, 12.0, number=3)]))
+    bars.advance(at(4))
+    bars.fill(np.concatenate([trade(1.25, 11.0, number=2), trade(2.5, 12.0, number=3)]), at(1), at(3), anew=True)
+    found = {int(row["time"] - START) // SECOND: row for row in rows_of([bars.revised()])}
+    assert [float(found[second]["close"]) for second in (1, 2)] == [11.0, 12.0]
+    assert [int(found[second]["count"]) for second in (1, 2)] == [1, 1]
+    bars.add(tick(CANCEL, 2.5, number=3))  # what was entered anew is remembered as before
+    bars.add(trade(1.25, 11.0, number=2))
+    after = rows_of([bars.revised()])
+    assert seconds_of(after) == [2, 3]
+    assert after["close"].tolist() == [11.0, 11.0]
+
+
+def test_a_span_of_the_past_that_begins_within_a_bar_carries_that_bars_price():
+    bars = made(lateness=2.0)
+    bars.add(np.concatenate([trade(3.5, 10.0, number=1), trade(4.25, 11.0, number=2), trade(8.5, 12.0, number=3)]))
+    bars.advance(at(20))
+    bars.fill(np.concatenate([trade(6.5, 11.5, number=4), trade(8.5, 12.0, number=3)]), at(4.5), at(10))
+    found = {int(row["time"] - START) // SECOND: float(row["close"]) for row in rows_of([bars.revised()])}
+    assert [found[second] for second in range(5, 10)] == [11.0, 11.5, 11.5, 12.0, 12.0]
+    assert found.get(4, 11.0) == 11.0
+
+
 def test_a_price_from_long_before_a_symbol_came_is_not_carried_past_later_trades():
     bars = made(lateness=5.0)
     bars.add(trade(0.5, number=1))

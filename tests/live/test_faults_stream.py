@@ -97,5 +97,6 @@ def test_a_place_that_is_taken_is_asked_for_again_only_after_a_growing_pause(tmp
         drill.simulator.clear()
         drill.until(lambda: "up" in drill.links(), 15.0, "come in")
         refused = [e for e in drill.entries() if e.kind == Entry.LINK and e.content["state"] == "refused"]
-        assert [round(e.content["seconds"], 1) for e in refused] == [round(0.4 * k, 1) for k in range(1, len(refused) + 1)]
+        pauses = [e.content["seconds"] for e in refused]
+        assert pauses == pytest.approx([0.4 * k for k in range(1, len(pauses) + 1)])
         drill.running()
