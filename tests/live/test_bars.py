@@ -412,7 +412,7 @@ def test_rows_that_a_reader_gave_as_a_view_with_gaps_or_read_only_are_taken_too(
 
 def test_minute_bars_equal_those_that_the_vendor_makes_of_the_same_trades():
     """Beside `simulator.vendor_bars`, written apart from this, with conditions, corrections and cancels."""
-    from qtw_lab.venues.simulator.market import Arrivals
+    from qtw_lab.venues.market import Arrivals
     from qtw_lab.venues.simulator.vendor_bars import bars_of, standing
     from qtw_lab.venues.ticks import MINUTE_BAR
 

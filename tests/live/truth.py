@@ -16,7 +16,7 @@ from qtw_lab.live.journal import read_journal
 from qtw_lab.live.journal_kinds import Entry
 from qtw_lab.live.reading import JournalReader
 from qtw_lab.live.rows import Flag
-from qtw_lab.venues.simulator.market import CANCELED, INCORRECT
+from qtw_lab.venues.market import CANCELED, INCORRECT
 
 SECOND = 10**9
 #: So far back a price is looked for that empty bars at the beginning repeat.

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from qtw_lab.venues.market import SECOND, Arrivals, Market
 from qtw_lab.venues.simulator.clock import MarketClock
 from qtw_lab.venues.simulator.faults import Distortion
-from qtw_lab.venues.simulator.market import SECOND, Arrivals, Market
 from qtw_lab.venues.simulator.stream import DataStreams
 from qtw_lab.venues.ticks import BAR, MINUTE_BAR, QUOTE, TICK, TRADE, Symbols, condition_mask
 

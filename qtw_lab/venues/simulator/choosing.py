@@ -10,7 +10,7 @@ import pandas as pd
 
 from qtw_lab.core import DataError
 from qtw_lab.core.times import moment
-from qtw_lab.venues.simulator.market import Market
+from qtw_lab.venues.market import Market
 
 #: The day that a synthetic market plays where none is named, and the one of the bundled stocks: usual, whole sessions.
 SYNTHETIC_DATE: Final = "2024-01-05"

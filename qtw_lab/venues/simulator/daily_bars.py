@@ -12,10 +12,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import DAY, EASTERN, SECOND, eastern
 from qtw_lab.venues.simulator.clock import MarketClock
 from qtw_lab.venues.simulator.kept import Kept
-from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import DAY, EASTERN, SECOND, eastern
 from qtw_lab.venues.ticks import BAR, Rows
 
 #: Up to so many symbols a day is added up for them alone.

@@ -26,13 +26,14 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from qtw_lab.core import DataError
+from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.venues.simulator.asking import Answer, Request, Route, reply
 from qtw_lab.venues.simulator.faults import Faults
 from qtw_lab.venues.simulator.limits import RateLimit
 from qtw_lab.venues.simulator.link import Link, accepted
 from qtw_lab.venues.simulator.stream import FEEDS, DataStreams
 from qtw_lab.venues.simulator.updates import UpdateStreams
-from qtw_lab.venues.simulator.wording import FORBIDDEN, UNAUTHORIZED, RefusedError
+from qtw_lab.venues.simulator.wording import FORBIDDEN, UNAUTHORIZED, refusal
 
 _log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class Visit(HTTPMessageDelegate):
                 self._house.desk, reply, self._house.routes, request
             )
         except RefusedError as err:
-            return err.answer()
+            return refusal(err)
 
     async def _hang(self, fault: Any) -> None:
         """Wait until the fault is over or the client has gone."""

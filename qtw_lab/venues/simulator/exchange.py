@@ -20,13 +20,15 @@ from decimal import Decimal
 from typing import Any, Final
 
 from qtw_lab.core import Clock
-from qtw_lab.venues.simulator.exchange_book import Balance, Book
+from qtw_lab.ledger.amounts import plain, price
+from qtw_lab.ledger.book import Balance, Book
+from qtw_lab.ledger.refusals import malformed, unprocessable
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import DAY, identity
+from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.simulator.exchange_checks import enough_power, enough_shares, no_wash_trade, shortable, tradable
-from qtw_lab.venues.simulator.exchange_hours import Hours
 from qtw_lab.venues.simulator.exchange_matching import Matching
 from qtw_lab.venues.simulator.exchange_orders import FINAL, ZERO, Order, Terms, not_found
-from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import DAY, identity, malformed, plain, price, unprocessable
 
 #: Alpaca's page on orders: a short sale is reckoned at 3% above the ask.
 _SHORT_MARGIN: Final = Decimal("1.03")

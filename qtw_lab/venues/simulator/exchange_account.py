@@ -7,9 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from qtw_lab.ledger.amounts import plain, price
+from qtw_lab.ledger.book import Balance, Book, Fill, Holding
+from qtw_lab.ledger.refusals import absent, unprocessable
+from qtw_lab.venues.moments import eastern, instant
 from qtw_lab.venues.simulator.exchange import Exchange
-from qtw_lab.venues.simulator.exchange_book import Balance, Book, Fill, Holding
-from qtw_lab.venues.simulator.wording import absent, eastern, instant, plain, price, unprocessable
 from qtw_lab.venues.wire.values import moment_text
 
 ZERO: Final = Decimal(0)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from qtw_lab.ledger.amounts import plain
+from qtw_lab.ledger.refusals import forbidden, malformed, unprocessable
 from qtw_lab.venues.simulator.exchange_orders import ZERO, Order, Terms
-from qtw_lab.venues.simulator.wording import forbidden, malformed, plain, unprocessable
 
 
 def tradable(terms: Terms, asset: dict[str, Any] | None, configurations: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.ledger.book import Fill
+from qtw_lab.ledger.refusals import unprocessable
+from qtw_lab.venues.moments import DAY, SECOND, eastern, instant, midnight
+from qtw_lab.venues.paper.hours import Session
 from qtw_lab.venues.simulator.exchange import Exchange
-from qtw_lab.venues.simulator.exchange_book import Fill
-from qtw_lab.venues.simulator.exchange_hours import Session
-from qtw_lab.venues.simulator.wording import DAY, SECOND, eastern, instant, midnight, unprocessable
 
 _PERIOD: Final = re.compile(r"(\d{1,4})([DWMA])")
 _DAYS: Final = {"D": 1, "W": 7, "M": 31, "A": 366}

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from qtw_lab.ledger.refusals import absent, malformed, unprocessable
+from qtw_lab.venues.moments import identity
 from qtw_lab.venues.simulator.exchange import Exchange
-from qtw_lab.venues.simulator.wording import absent, identity, malformed, unprocessable
 from qtw_lab.venues.wire.values import moment_text
 
 _LONGEST: Final = 64

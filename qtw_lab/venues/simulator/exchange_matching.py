@@ -11,12 +11,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.ledger.amounts import plain, price
+from qtw_lab.ledger.book import Book, Fill
 from qtw_lab.venues.conditions import rules
-from qtw_lab.venues.simulator.exchange_book import Book, Fill
-from qtw_lab.venues.simulator.exchange_hours import Hours
+from qtw_lab.venues.market import Arrivals, Market
+from qtw_lab.venues.moments import SECOND, identity
+from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.simulator.exchange_orders import Order
-from qtw_lab.venues.simulator.market import Arrivals, Market
-from qtw_lab.venues.simulator.wording import SECOND, identity, plain, price
 from qtw_lab.venues.ticks import QUOTE, TICK, TRADE, Rows
 from qtw_lab.venues.wire.values import moment_text
 

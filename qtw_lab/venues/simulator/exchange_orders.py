@@ -7,15 +7,9 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final
 
-from qtw_lab.venues.simulator.wording import (
-    RefusedError,
-    absent,
-    malformed,
-    number,
-    plain,
-    truth,
-    unprocessable,
-)
+from qtw_lab.ledger.amounts import number, plain
+from qtw_lab.ledger.refusals import RefusedError, absent, malformed, unprocessable
+from qtw_lab.venues.simulator.wording import truth
 from qtw_lab.venues.wire.values import moment_text
 
 ZERO: Final = Decimal(0)

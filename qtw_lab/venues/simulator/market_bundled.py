@@ -12,7 +12,7 @@ import pandas as pd
 
 from qtw_lab.core import DataError, parse_symbols
 from qtw_lab.data.sample import SAMPLES
-from qtw_lab.venues.simulator.market import SECOND, Arrivals, Numbers
+from qtw_lab.venues.market import SECOND, Arrivals, Numbers
 from qtw_lab.venues.simulator.market_assets import asset
 from qtw_lab.venues.simulator.market_events import ZONE
 from qtw_lab.venues.simulator.synthetic import SyntheticMarket, seed_of_day, tables

@@ -12,8 +12,7 @@ import pandas as pd
 
 from qtw_lab.core import DataError
 from qtw_lab.data import calendars
-from qtw_lab.venues.simulator.kept import Kept
-from qtw_lab.venues.simulator.market import (
+from qtw_lab.venues.market import (
     MINUTE,
     PUBLISHED_AFTER,
     SECOND,
@@ -22,6 +21,7 @@ from qtw_lab.venues.simulator.market import (
     Instants,
     Numbers,
 )
+from qtw_lab.venues.simulator.kept import Kept
 from qtw_lab.venues.simulator.vendor_bars import SUM, added, bars_of, effects_of, finished, standing, sums_of
 from qtw_lab.venues.ticks import (
     BAR,

@@ -13,12 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from qtw_lab.core import Clock
+from qtw_lab.ledger.refusals import RefusedError
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import DAY, SECOND, instant, midnight
 from qtw_lab.venues.simulator import wording_codes, wording_rows
 from qtw_lab.venues.simulator.asking import Answer, Handler, Request, Route
 from qtw_lab.venues.simulator.daily_bars import Days
-from qtw_lab.venues.simulator.market import Market
 from qtw_lab.venues.simulator.paging import Page, Pages
-from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, instant, invalid, midnight
+from qtw_lab.venues.simulator.wording import invalid, refusal
 from qtw_lab.venues.ticks import BAR, Rows
 from qtw_lab.venues.wire.values import moment_text
 
@@ -68,7 +70,7 @@ def _kept(handler: Handler) -> Handler:
         try:
             return handler(request)
         except RefusedError as refused:
-            return refused.answer()
+            return refusal(refused)
 
     return answer
 

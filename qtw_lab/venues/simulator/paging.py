@@ -17,11 +17,13 @@ from typing import Final
 
 import numpy as np
 
+from qtw_lab.ledger.refusals import RefusedError
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import DAY, SECOND, instant, midnight
 from qtw_lab.venues.simulator.asking import Request
 from qtw_lab.venues.simulator.daily_bars import Days, period, periods
 from qtw_lab.venues.simulator.kept import Kept
-from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import DAY, SECOND, RefusedError, instant, invalid, midnight
+from qtw_lab.venues.simulator.wording import invalid
 from qtw_lab.venues.ticks import BAR, TICK, Rows
 
 _LARGEST: Final = 10_000

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import DataError, lookup
-from qtw_lab.venues.simulator.market import Arrivals, Instants, Numbers
+from qtw_lab.venues.market import Arrivals, Instants, Numbers
 from qtw_lab.venues.simulator.market_assets import asset
 from qtw_lab.venues.simulator.market_events import EventMarket
 from qtw_lab.venues.ticks import (

@@ -17,6 +17,7 @@ import pandas as pd
 from tornado.httpserver import HTTPServer
 
 from qtw_lab.core import DataError, SetupError
+from qtw_lab.venues.market import Market
 from qtw_lab.venues.simulator.broadcast import Broadcast, fakepaca_symbols
 from qtw_lab.venues.simulator.choosing import beginning
 from qtw_lab.venues.simulator.clock import MarketClock
@@ -26,7 +27,6 @@ from qtw_lab.venues.simulator.effects import Effects
 from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.faults import Distortion, Faults
 from qtw_lab.venues.simulator.limits import RateLimit
-from qtw_lab.venues.simulator.market import Market
 from qtw_lab.venues.simulator.scenario import Fault, Scenario, fault_of
 from qtw_lab.venues.simulator.stream import FEEDS, DataStreams, Terms
 from qtw_lab.venues.simulator.trading_rest import routes

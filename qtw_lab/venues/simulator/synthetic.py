@@ -12,8 +12,8 @@ import pandas as pd
 
 from qtw_lab.core import DataError, parse_symbols
 from qtw_lab.data import calendars
+from qtw_lab.venues.market import SECOND, Arrivals, Instants, Numbers
 from qtw_lab.venues.simulator.kept import Kept
-from qtw_lab.venues.simulator.market import SECOND, Arrivals, Instants, Numbers
 from qtw_lab.venues.simulator.market_assets import asset
 from qtw_lab.venues.simulator.market_events import CALENDAR, ZONE, EventMarket
 from qtw_lab.venues.simulator.synthetic_chance import normal_table

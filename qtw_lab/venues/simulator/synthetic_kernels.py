@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.venues.compiled import compiled
-from qtw_lab.venues.simulator.market import Instants
+from qtw_lab.venues.market import Instants
 from qtw_lab.venues.simulator.synthetic_chance import keyed, mixed, poisson, rough_normal, uniform
 from qtw_lab.venues.simulator.synthetic_model import TRADE_SHARE
 from qtw_lab.venues.simulator.synthetic_prices import Day, middle, regular, stopped

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.venues.simulator.market import SECOND, Arrivals
+from qtw_lab.venues.market import SECOND, Arrivals
 from qtw_lab.venues.simulator.synthetic_day import Halts, Hours
 from qtw_lab.venues.simulator.synthetic_model import Stocks
 from qtw_lab.venues.ticks import LIMITS, STATUS, TICK, TRADE, Rows, condition_mask, packed

@@ -13,6 +13,10 @@ from typing import Any, Final
 import pandas as pd
 
 from qtw_lab.core import Clock
+from qtw_lab.ledger.amounts import number
+from qtw_lab.ledger.refusals import RefusedError, absent, malformed, unprocessable
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import day, eastern, instant, local
 from qtw_lab.venues.simulator import exchange_account, market_rest
 from qtw_lab.venues.simulator.asking import Answer, Request, Route
 from qtw_lab.venues.simulator.daily_bars import Days
@@ -20,19 +24,7 @@ from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.exchange_history import portfolio_history
 from qtw_lab.venues.simulator.exchange_lists import Watchlists
 from qtw_lab.venues.simulator.exchange_orders import Order
-from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import (
-    RefusedError,
-    absent,
-    day,
-    eastern,
-    instant,
-    local,
-    malformed,
-    number,
-    truth,
-    unprocessable,
-)
+from qtw_lab.venues.simulator.wording import refusal, truth
 
 _PLACE: Final = r"(?P<name>[^/:]+)"
 _MOST_ORDERS: Final = 500
@@ -289,7 +281,7 @@ def _answering(exchange: Exchange, handler: Callable[[Request], Any], status: in
             try:
                 return Answer(status, handler(request))
             except RefusedError as refused:
-                return refused.answer()
+                return refusal(refused)
 
     return answer
 

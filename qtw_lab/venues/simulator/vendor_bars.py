@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.venues.conditions import LAST, ONLY_FIRST, RANGE, VOLUME, daily_effects, effects
-from qtw_lab.venues.simulator.market import CANCELED, CORRECTED, INCORRECT, Arrivals, Instants
+from qtw_lab.venues.market import CANCELED, CORRECTED, INCORRECT, Arrivals, Instants
 from qtw_lab.venues.ticks import BAR, CANCEL, CORRECTION, DAILY_BAR, TICK, TRADE, Rows
 
 Mask = npt.NDArray[np.bool_]

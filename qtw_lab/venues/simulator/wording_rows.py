@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 from typing import Any
 
-from qtw_lab.venues.simulator.market import UPDATES
+from qtw_lab.venues.market import UPDATES
 from qtw_lab.venues.ticks import Rows, condition_letters
 from qtw_lab.venues.wire.values import moment_text
 

@@ -7,9 +7,9 @@ import threading
 import numpy as np
 import pytest
 
+from qtw_lab.venues.market import MINUTE, SECOND
 from qtw_lab.venues.simulator.clock import MarketClock
 from qtw_lab.venues.simulator.daily_bars import Days, keep_ready, period, periods
-from qtw_lab.venues.simulator.market import MINUTE, SECOND
 from qtw_lab.venues.simulator.synthetic import SyntheticMarket
 from qtw_lab.venues.ticks import BAR
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, Desk, daily, market, quote, trade
 
-from qtw_lab.venues.simulator.wording import RefusedError
+from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.venues.wire.values import moment_text
 
 CLOSE = 6.5 * 3600

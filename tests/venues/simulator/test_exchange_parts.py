@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, daily, market, quote, trade
 
+from qtw_lab.ledger.book import Book, Fill
+from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.simulator.daily_bars import Days, periods
-from qtw_lab.venues.simulator.exchange_book import Book, Fill
-from qtw_lab.venues.simulator.exchange_hours import Hours
 from qtw_lab.venues.wire.values import moment_text
 
 HALF_HOUR = 1800 * SECOND

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qtw_lab.venues.market import MINUTE, SECOND
 from qtw_lab.venues.simulator.kept import Kept
-from qtw_lab.venues.simulator.market import MINUTE, SECOND
 from qtw_lab.venues.simulator.recorded import RecordedMarket
 from qtw_lab.venues.simulator.synthetic import SyntheticMarket
 from qtw_lab.venues.ticks import BAR

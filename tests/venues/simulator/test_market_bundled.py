@@ -5,7 +5,7 @@ import pytest
 
 from qtw_lab.core import DataError
 from qtw_lab.data.sample import sample_bars
-from qtw_lab.venues.simulator.market import SECOND
+from qtw_lab.venues.market import SECOND
 from qtw_lab.venues.simulator.market_bundled import BundledMarket
 
 NIGHT = 6 * 3600 * SECOND

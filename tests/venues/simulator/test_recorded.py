@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qtw_lab.core import DataError
-from qtw_lab.venues.simulator.market import MINUTE, SECOND
+from qtw_lab.venues.market import MINUTE, SECOND
 from qtw_lab.venues.simulator.recorded import RecordedMarket
 from qtw_lab.venues.ticks import BAR, DAILY_BAR, MINUTE_BAR, QUOTE, TICK, TRADE, UPDATED_BAR, Symbols, condition_mask
 

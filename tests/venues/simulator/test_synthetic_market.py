@@ -10,7 +10,7 @@ import pytest
 
 from qtw_lab.core import DataError
 from qtw_lab.venues.conditions import rules
-from qtw_lab.venues.simulator.market import CANCELED, CORRECTED, INCORRECT, MINUTE, SECOND
+from qtw_lab.venues.market import CANCELED, CORRECTED, INCORRECT, MINUTE, SECOND
 from qtw_lab.venues.simulator.synthetic import SyntheticMarket
 from qtw_lab.venues.ticks import CANCEL, CORRECTION, LIMITS, QUOTE, STATUS, TRADE, condition_mask, unpacked
 

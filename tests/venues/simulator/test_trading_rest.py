@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, Desk, daily, market, quote, trade
 
+from qtw_lab.venues.moments import is_identity
 from qtw_lab.venues.simulator.asking import Request, reply
-from qtw_lab.venues.simulator.wording import is_identity
 
 TWO = 3600.0
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qtw_lab.venues.simulator.market import CANCELED, CORRECTED, INCORRECT, Arrivals
+from qtw_lab.venues.market import CANCELED, CORRECTED, INCORRECT, Arrivals
 from qtw_lab.venues.simulator.vendor_bars import added, bars_of, finished, standing, sums_of
 from qtw_lab.venues.ticks import (
     CANCEL,

@@ -1,84 +1,14 @@
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-
-import pandas as pd
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from qtw_lab.venues.simulator.wording import (
-    DAY,
-    RefusedError,
-    eastern,
-    identity,
-    instant,
-    is_identity,
-    local,
-    number,
-    plain,
-    price,
-    truth,
-)
-from qtw_lab.venues.wire.values import moment_text
-
-MOMENTS = st.integers(pd.Timestamp("1980-01-01", tz="UTC").value, pd.Timestamp("2100-01-01", tz="UTC").value)
-
-
-@given(MOMENTS)
-def test_a_moment_is_read_as_it_was_written(moment):
-    assert instant(moment_text(moment)) == moment
-
-
-@given(MOMENTS)
-def test_pandas_reads_the_same_moment(moment):
-    assert pd.Timestamp(moment_text(moment)).value == moment
-    assert pd.Timestamp(local(moment)).value == moment // 1000 * 1000
-
-
-@given(st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1)), st.integers(-14 * 60, 14 * 60))  # noqa: DTZ001  (zones come below)
-def test_offsets_are_taken_into_account(naive, minutes):
-    sign, ahead = "-" if minutes < 0 else "+", abs(minutes)
-    text = f"{naive.isoformat()}{sign}{ahead // 60:02d}:{ahead % 60:02d}"
-    moment = naive.replace(tzinfo=UTC) - timedelta(minutes=minutes)
-    assert instant(text) == int((moment - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1)) * 1000
-
-
-@pytest.mark.parametrize("date", ["2024-03-10", "2024-11-03", "2024-07-04"])
-def test_a_date_is_its_midnight_in_new_york_and_its_end_the_next(date):
-    begins, ends = instant(date), instant(date, last=True)
-    hours = {"2024-03-10": 23, "2024-11-03": 25}.get(date, 24)  # clocks change on the first two
-    assert ends + 1 - begins == hours * DAY // 24
-    assert (eastern(begins).date().isoformat(), eastern(begins).hour) == (date, 0)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "2024-02-30", "2024-01-02T09:30", "2024-01-02T25:00:00Z", "20240102", "1e9"]
-)
-def test_what_names_no_moment_is_none(text):
-    assert instant(text) is None
-
-
-def test_amounts_are_plain_and_exact():
-    assert [plain(Decimal(text)) for text in ("1E+3", "0.10", "-0", "12.3400")] == ["1000", "0.1", "0", "12.34"]
-    assert number(0.1) + number(0.2) == Decimal("0.3")
-    assert [number(value) for value in ("nan", "inf", "", None, [1], True)] == [None] * 6
-    assert price(0.1 + 0.2) == Decimal("0.3")
+from qtw_lab.ledger.refusals import RefusedError
+from qtw_lab.venues.simulator.wording import refusal, truth
 
 
 def test_yes_is_written_in_several_ways():
     assert [truth(text) for text in ("true", "True", "1", "false", "", None)] == [True, True, True, False, False, False]
 
 
-def test_identities_are_the_same_in_every_process():
-    assert identity("order", 1) == "9c86662f-59bc-50b5-bb26-9129be34b15a"
-    assert is_identity(identity("order", 1))
-    assert identity("a", "b") != identity("ab")
-    assert not is_identity("AAPL")
-
-
 def test_a_refusal_is_an_answer_with_its_fields():
-    answer = RefusedError(403, "insufficient buying power", 40310000, {"buying_power": "1"}).answer()
+    answer = refusal(RefusedError(403, "insufficient buying power", 40310000, {"buying_power": "1"}))
     assert (answer.status, answer.body) == (
         403, {"buying_power": "1", "code": 40310000, "message": "insufficient buying power"},
     )  # fmt: skip
-    assert RefusedError(400, "invalid limit").answer().body == {"message": "invalid limit"}
+    assert refusal(RefusedError(400, "invalid limit")).body == {"message": "invalid limit"}

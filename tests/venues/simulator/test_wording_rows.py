@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from small_exchange import daily, quote, trade
 
+from qtw_lab.venues.market import CANCELED, CORRECTED, INCORRECT
 from qtw_lab.venues.simulator import wording_rows
-from qtw_lab.venues.simulator.market import CANCELED, CORRECTED, INCORRECT
 from qtw_lab.venues.simulator.wording_codes import EXCHANGES, QUOTE_CONDITIONS, TRADE_CONDITIONS, conditions
 
 

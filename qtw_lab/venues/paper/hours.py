@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from qtw_lab.venues.simulator.market import Market
-from qtw_lab.venues.simulator.wording import EASTERN, SECOND, eastern
+from qtw_lab.venues.market import Market
+from qtw_lab.venues.moments import EASTERN, SECOND, eastern
 
 _HOUR: Final = 3600 * SECOND
 _AHEAD: Final = pd.Timedelta(days=120)
