@@ -35,13 +35,22 @@ def serve(
     start: Annotated[str, typer.Option(help="auto (the opening), 09:45 or 2024-01-05T09:45, New York.")] = "auto",
     hold: Annotated[bool, typer.Option("--hold", help="Let time stand still until somebody subscribes.")] = False,
     rate_limit: Annotated[int, typer.Option(help="Requests a minute; 0 for no limit.")] = 200,
+    cash: Annotated[float, typer.Option(min=1.0, help="Dollars in a new paper account.")] = 100_000.0,
+    fill_model: Annotated[str, typer.Option(help="How orders fill: plain, alpaca or conservative.")] = "plain",
+    book: Annotated[Path | None, typer.Option(help="File of the paper account; else one a market.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin a new paper account; keep the old aside.")] = False,
     max_seconds: Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")] = None,
 ) -> None:
-    """Serve a market until Ctrl-C: point Alpaca's clients to the addresses that are printed."""
+    """Serve a market until Ctrl-C: point Alpaca's clients to the addresses that are printed.
+
+    Its paper account is kept in the storage folder, one for each market: once it has orders, these, their fills and its
+    positions are there again after a stop, a crash or a kill, and the market's time goes on where it ended.
+    """
     from qtw_lab.lab import realtime
 
     simulator = realtime.simulator(
         symbols=symbols, bundled=bundled, recorded=recorded, date=date, seed=seed, scenario=scenario, port=port,
         speed=speed, start=start, rate_limit=rate_limit, hold=hold,
+        book=book or True, fresh=fresh, cash=cash, fill_model=fill_model,
     )  # fmt: skip
     realtime.serve(simulator, lambda line: stdout.print(line, soft_wrap=True), max_seconds)

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from qtw_lab.core import DataError, Settings, SetupError, lookup
 from qtw_lab.core.extras import need
+from qtw_lab.core.storage import storage_folder
 from qtw_lab.live import profile as profiles
 from qtw_lab.live.exports import Exports
 from qtw_lab.live.metrics import Metrics
@@ -156,6 +158,10 @@ def simulator(
     date: str | None = None,
     seed: int | None = None,
     scenario: Any = None,
+    book: bool | str | Path = False,
+    cash: float = 100_000.0,
+    fill_model: str = "plain",
+    fresh: bool = False,
     **options: Any,
 ) -> Simulator:
     """An Alpaca-compatible exchange on loopback, not started yet.
@@ -170,6 +176,15 @@ def simulator(
         Trades and quotes of a Parquet or CSV file.
     scenario : path or Scenario, optional
         What goes wrong.
+    book : bool or path
+        Where its paper account is kept: nowhere; in the storage folder, where each market has an account of its own; or
+        in that file.
+    fresh : bool
+        Whether to begin a new account; the book of the one before is moved aside.
+    cash : float
+        Dollars in a new account.
+    fill_model : str
+        How its orders fill: plain, alpaca or conservative.
     options
         Of `qtw_lab.venues.simulator.server.Simulator`: port, speed, start, rate_limit, hold ...
 
@@ -179,6 +194,9 @@ def simulator(
         If the market cannot be made so, or a part is not installed.
     """
     need("tornado", "live")
+    from qtw_lab.venues.paper.models import FillModel
+    from qtw_lab.venues.paper.store import put_aside
+    from qtw_lab.venues.paper.terms import AccountTerms
     from qtw_lab.venues.simulator.choosing import chosen_market
     from qtw_lab.venues.simulator.scenario import Scenario
     from qtw_lab.venues.simulator.server import Simulator as Served
@@ -186,7 +204,18 @@ def simulator(
     path = None if recorded is None else Path(recorded)
     market = chosen_market(symbols=symbols, bundled=bundled, recorded=path, date=date, seed=seed)
     faults = Scenario.load(scenario) if isinstance(scenario, (str, Path)) else scenario
-    return Served(market, scenario=faults, **options)
+    kept = _book(market) if book is True else Path(book) if book else None
+    if fresh and kept is not None:
+        put_aside(kept)
+    account = AccountTerms(cash, kept, FillModel.named(fill_model))
+    return Served(market, scenario=faults, account=account, **options)
+
+
+def _book(market: Any) -> Path:
+    """The book of the account at a market: what it is made of names it."""
+    first, end = market.span
+    made = sha256(f"{type(market).__name__} {first} {end} {' '.join(market.symbols.names)}".encode()).hexdigest()
+    return storage_folder() / "paper" / f"simulator-{made[:12]}.sqlite"
 
 
 def serve(served: Simulator, say: Callable[[str], None], max_seconds: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The account of the simulator's exchange: cash, holdings and fills, in decimals."""
+"""An account in exact amounts: cash, holdings, and everything that moved them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
-ZERO: Final = Decimal(0)
+from qtw_lab.ledger.amounts import ZERO
 
 #: Regulation T: half of what is held must be paid for (12 CFR 220.12). Below this equity there is no margin
 #: (FINRA Rule 4210(b)).
@@ -20,7 +20,10 @@ _MAINTENANCE: Final = Decimal("0.3")
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One execution: `at` in nanoseconds since 1970 UTC, `leaves` of its order is left, `cumulative` of it is done."""
+    """One execution: `at` in nanoseconds since 1970 UTC, `leaves` of its order is left, `cumulative` of it is done.
+
+    `fee` is what it cost beside the price, in dollars.
+    """
 
     id: str
     order: str
@@ -33,11 +36,53 @@ class Fill:
     leaves: Decimal
     cumulative: Decimal
     status: str
+    fee: Decimal = ZERO
 
     @property
     def signed(self) -> Decimal:
         """Shares that come (positive) or go."""
         return self.qty if self.side == "buy" else -self.qty
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Money that came (positive) or went without a trade.
+
+    Parameters
+    ----------
+    id : str
+        Of the entry.
+    at : int
+        Nanoseconds since 1970, UTC.
+    kind : str
+        By Alpaca's types of activities, such as DIV, FEE, INT, JNLC.
+    amount : Decimal
+        Dollars.
+    symbol : str
+        What it is about, if anything.
+    note : str
+        Why, for people.
+    """
+
+    id: str
+    at: int
+    kind: str
+    amount: Decimal
+    symbol: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Shares that became `ratio` times as many at a moment (nanoseconds since 1970, UTC)."""
+
+    id: str
+    at: int
+    symbol: str
+    ratio: Decimal
+
+
+Entry = Fill | Charge | Split
 
 
 @dataclass(slots=True)
@@ -87,7 +132,19 @@ class Balance:
 
 @dataclass
 class Book:
-    """Cash, holdings and fills of one account.
+    """Cash, holdings and everything that moved them, of one account.
+
+    Parameters
+    ----------
+    cash : Decimal
+        Dollars at the start, and from then on.
+
+    Attributes
+    ----------
+    holdings : dict of str to Holding
+        By symbol; none of them is empty.
+    entries : list of Fill, Charge or Split
+        In the order in which they were taken in.
 
     Examples
     --------
@@ -99,19 +156,36 @@ class Book:
 
     cash: Decimal
     holdings: dict[str, Holding] = field(default_factory=dict)
-    fills: list[Fill] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
 
-    def record(self, fill: Fill) -> None:
-        """Take a fill in: money moves, and the average entry price changes only where a holding grows."""
+    @property
+    def fills(self) -> list[Fill]:
+        """Every execution, oldest first."""
+        return [entry for entry in self.entries if isinstance(entry, Fill)]
+
+    def record(self, entry: Entry) -> None:
+        """Take an entry in."""
+        if isinstance(entry, Fill):
+            self._trade(entry)
+        elif isinstance(entry, Charge):
+            self.cash += entry.amount
+        elif entry.symbol in self.holdings:
+            self.holdings[entry.symbol].qty *= entry.ratio
+        self.entries.append(entry)
+
+    def _trade(self, fill: Fill) -> None:
+        """Money and shares move; the average entry price changes only where a holding grows, or turns."""
         holding = self.holdings.setdefault(fill.symbol, Holding(fill.number))
         change, before = fill.signed, holding.qty
-        if before * change < 0:  # orders never cross zero: the exchange refuses those that would
-            holding.cost += holding.entry * change
-        else:
+        after = before + change
+        if before * change >= 0:
             holding.cost += fill.price * change
-        holding.qty = before + change
-        self.cash -= fill.price * change
-        self.fills.append(fill)
+        elif before * after >= 0:
+            holding.cost += holding.entry * change
+        else:  # it turned: what is held now cost what was paid last
+            holding.cost = fill.price * after
+        holding.qty = after
+        self.cash -= fill.price * change + fill.fee
         if not holding.qty:
             del self.holdings[fill.symbol]
 

@@ -41,9 +41,9 @@ class RefusedError(VenueError):
         self.content = {**(more or {}), **({} if code is None else {"code": code}), "message": message}
 
 
-def unprocessable(message: str) -> RefusedError:
+def unprocessable(message: str, **more: Any) -> RefusedError:
     """422, the code of an order or a field that cannot be."""
-    return RefusedError(422, message, 42210000)
+    return RefusedError(422, message, 42210000, more)
 
 
 def malformed(message: str) -> RefusedError:

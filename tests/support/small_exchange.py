@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from qtw_lab.core import VirtualClock
+from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.simulator.asking import Request, reply
-from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.recorded import RecordedMarket
 from qtw_lab.venues.simulator.trading_rest import routes
 from qtw_lab.venues.ticks import BAR, DAILY_BAR, QUOTE, TICK, TRADE, Symbols, condition_mask
@@ -60,7 +60,7 @@ class Desk:
     def __init__(self, played, second: float = 0.0, **settings) -> None:
         self.market = played
         self.clock = VirtualClock(pd.Timestamp(OPEN + round(second * SECOND), tz="UTC"))
-        self.exchange = Exchange(played, self.clock, **settings)
+        self.exchange = PaperBroker(played, self.clock, **settings)
         self.routes = routes(played, self.exchange, self.clock)
 
     def at(self, second: float) -> "Desk":

@@ -11,14 +11,14 @@ from qtw_lab.ledger.amounts import plain, price
 from qtw_lab.ledger.book import Balance, Book, Fill, Holding
 from qtw_lab.ledger.refusals import absent, unprocessable
 from qtw_lab.venues.moments import eastern, instant
-from qtw_lab.venues.simulator.exchange import Exchange
+from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.wire.values import moment_text
 
 ZERO: Final = Decimal(0)
 _FILL_PAGE: Final = 100
 
 
-def account(exchange: Exchange) -> dict[str, Any]:
+def account(exchange: PaperBroker) -> dict[str, Any]:
     """The account as ``GET /v2/account`` describes it since July 2026, when the fields of pattern day trading ended.
 
     The special memorandum account (`sma`) is not kept, and not told.
@@ -67,7 +67,7 @@ def account(exchange: Exchange) -> dict[str, Any]:
     }
 
 
-def positions(exchange: Exchange) -> list[dict[str, Any]]:
+def positions(exchange: PaperBroker) -> list[dict[str, Any]]:
     """Every open position, by symbol."""
     now = exchange.poll()
     holdings = dict(sorted(exchange.book.holdings.items()))
@@ -80,7 +80,7 @@ def positions(exchange: Exchange) -> list[dict[str, Any]]:
     ]
 
 
-def position(exchange: Exchange, name: str) -> dict[str, Any]:
+def position(exchange: PaperBroker, name: str) -> dict[str, Any]:
     """One open position, by symbol or asset id.
 
     Raises
@@ -95,7 +95,7 @@ def position(exchange: Exchange, name: str) -> dict[str, Any]:
     return found[0]
 
 
-def closing(exchange: Exchange, name: str, qty: Decimal | None, percentage: Decimal | None) -> dict[str, Any]:
+def closing(exchange: PaperBroker, name: str, qty: Decimal | None, percentage: Decimal | None) -> dict[str, Any]:
     """The body of the order that closes a position, or a part of it.
 
     Raises
@@ -117,12 +117,12 @@ def closing(exchange: Exchange, name: str, qty: Decimal | None, percentage: Deci
     return {"symbol": name, "qty": plain(wanted), "side": side, "type": "market", "time_in_force": "day"}
 
 
-def activities(exchange: Exchange, kinds: list[str], query: dict[str, str]) -> list[dict[str, Any]]:
+def activities(exchange: PaperBroker, kinds: list[str], query: dict[str, str]) -> list[dict[str, Any]]:
     """Activities of the account; fills are all there are.
 
     Parameters
     ----------
-    exchange : Exchange
+    exchange : PaperBroker
         Whose.
     kinds : list of str
         Of which kinds, such as FILL; all where empty.
@@ -154,7 +154,7 @@ def activities(exchange: Exchange, kinds: list[str], query: dict[str, str]) -> l
 
 
 def _position(
-    exchange: Exchange, symbol: str, holding: Holding, mark: Decimal, before: Decimal | None
+    exchange: PaperBroker, symbol: str, holding: Holding, mark: Decimal, before: Decimal | None
 ) -> dict[str, Any]:
     asset, qty = exchange.assets[symbol], holding.qty
     value, was = qty * mark, before if before is not None else holding.entry
@@ -184,7 +184,7 @@ def _position(
     }
 
 
-def _held_overnight(exchange: Exchange, symbol: str, qty: Decimal) -> Decimal:
+def _held_overnight(exchange: PaperBroker, symbol: str, qty: Decimal) -> Decimal:
     """How much of a holding was held at the last close before today and ever since."""
     before = exchange.hours.previous(exchange.now())
     close = before.closes if before else 0
@@ -198,7 +198,7 @@ def _held_overnight(exchange: Exchange, symbol: str, qty: Decimal) -> Decimal:
     return max(ZERO, min(levels)) if qty > 0 else min(ZERO, max(levels))
 
 
-def _activity(exchange: Exchange, fill: Fill) -> dict[str, Any]:
+def _activity(exchange: PaperBroker, fill: Fill) -> dict[str, Any]:
     day = eastern(fill.at).strftime("%Y%m%d%H%M%S%f")[:17]
     return {
         "id": f"{day}::{fill.id}",
@@ -231,7 +231,7 @@ def _between(query: dict[str, str]) -> tuple[int, int]:
     return first, last
 
 
-def _last_balance(exchange: Exchange, now: int) -> Balance:
+def _last_balance(exchange: PaperBroker, now: int) -> Balance:
     """The balance at the last close before today, at the closes of that day."""
     before = exchange.hours.previous(now)
     close = before.closes if before else 0
@@ -244,12 +244,12 @@ def _last_balance(exchange: Exchange, now: int) -> Balance:
     return book.balance({names[int(row["symbol"])]: price(row["close"]) for row in rows})
 
 
-def _last_date(exchange: Exchange, now: int) -> str | None:
+def _last_date(exchange: PaperBroker, now: int) -> str | None:
     before = exchange.hours.previous(now)
     return before.date if before else None
 
 
-def _previous(exchange: Exchange, numbers: list[int], now: int) -> Any:
+def _previous(exchange: PaperBroker, numbers: list[int], now: int) -> Any:
     return exchange.market.previous_daily(numbers, now) if numbers else []
 
 

@@ -11,15 +11,15 @@ import numpy.typing as npt
 from qtw_lab.ledger.book import Fill
 from qtw_lab.ledger.refusals import unprocessable
 from qtw_lab.venues.moments import DAY, SECOND, eastern, instant, midnight
+from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.paper.hours import Session
-from qtw_lab.venues.simulator.exchange import Exchange
 
 _PERIOD: Final = re.compile(r"(\d{1,4})([DWMA])")
 _DAYS: Final = {"D": 1, "W": 7, "M": 31, "A": 366}
 _STEPS: Final = {"1Min": 60, "5Min": 300, "15Min": 900, "1H": 3600, "1D": 86_400}
 
 
-def portfolio_history(exchange: Exchange, query: dict[str, str]) -> dict[str, Any]:
+def portfolio_history(exchange: PaperBroker, query: dict[str, str]) -> dict[str, Any]:
     """The worth of the account over time, worked out anew from its fills and the market's bars.
 
     Each point is the worth at the end of a window, labelled by its beginning; windows are those of regular sessions.
@@ -54,7 +54,7 @@ def portfolio_history(exchange: Exchange, query: dict[str, str]) -> dict[str, An
     }
 
 
-def worth(exchange: Exchange, moments: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:
+def worth(exchange: PaperBroker, moments: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:
     """What the account was worth at these moments, holdings at the last minute bar that had ended, or else at cost."""
     fills = exchange.book.fills
     cash = np.full(len(moments), float(exchange.start_cash))
@@ -95,7 +95,7 @@ def _history_span(query: dict[str, str], now: int) -> tuple[int, int]:
     return begun - (back - 1) * DAY, end
 
 
-def _windows(exchange: Exchange, start: int, end: int, step: int) -> list[tuple[int, int]]:
+def _windows(exchange: PaperBroker, start: int, end: int, step: int) -> list[tuple[int, int]]:
     """Windows of the regular sessions since the account began: beginning and end of each, as far as `end`."""
     start = max(start, exchange.started - exchange.started % DAY - DAY)
     sessions = [session for session in exchange.hours.all if session.closes > start and session.opens <= end]
@@ -110,7 +110,12 @@ def _cut(session: Session, start: int, end: int, step: int) -> list[tuple[int, i
 
 
 def _prices(
-    exchange: Exchange, number: int, moments: npt.NDArray[np.int64], paid: npt.NDArray[np.float64], since: int, now: int
+    exchange: PaperBroker,
+    number: int,
+    moments: npt.NDArray[np.int64],
+    paid: npt.NDArray[np.float64],
+    since: int,
+    now: int,
 ) -> npt.NDArray[np.float64]:
     """Closes of the last minute bars that had ended; what was last paid where there is none since the first fill."""
     until = int(min(now, moments.max())) + 1 if len(moments) else since

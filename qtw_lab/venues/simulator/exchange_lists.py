@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from qtw_lab.ledger.refusals import absent, malformed, unprocessable
 from qtw_lab.venues.moments import identity
-from qtw_lab.venues.simulator.exchange import Exchange
+from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.wire.values import moment_text
 
 _LONGEST: Final = 64
@@ -28,11 +28,11 @@ class Watchlists:
 
     Parameters
     ----------
-    exchange : Exchange
+    exchange : PaperBroker
         Whose assets and clock they use.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PaperBroker) -> None:
         self._exchange = exchange
         self._lists: dict[str, _List] = {}
         self._made = 0

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, Final, Self
 
 import numpy as np
@@ -18,13 +19,15 @@ from tornado.httpserver import HTTPServer
 
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.venues.market import Market
+from qtw_lab.venues.paper.broker import PaperBroker
+from qtw_lab.venues.paper.store import MemoryStore, Store
+from qtw_lab.venues.paper.terms import AccountTerms
 from qtw_lab.venues.simulator.broadcast import Broadcast, fakepaca_symbols
 from qtw_lab.venues.simulator.choosing import beginning
 from qtw_lab.venues.simulator.clock import MarketClock
 from qtw_lab.venues.simulator.daily_bars import Days, keep_ready
 from qtw_lab.venues.simulator.door import Door, House
 from qtw_lab.venues.simulator.effects import Effects
-from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.faults import Distortion, Faults
 from qtw_lab.venues.simulator.limits import RateLimit
 from qtw_lab.venues.simulator.scenario import Fault, Scenario, fault_of
@@ -41,6 +44,8 @@ HOST: Final = "127.0.0.1"
 KEYS: Final = ("sim-key", "sim-secret")
 #: How often the faults and the exchange are looked after, in seconds.
 _TURN: Final = 0.01
+#: How often the market's time is noted in the account's book, in seconds.
+_MARKING: Final = 1.0
 
 
 class Simulator:
@@ -66,15 +71,16 @@ class Simulator:
         What the venue grants beyond that: feeds, connections, symbols, frames.
     hold : bool
         Whether the market's time stands still until somebody has subscribed.
-    cash : float
-        Dollars in the account.
+    account : AccountTerms, optional
+        Its cash, where its book is kept, and how orders fill. Where a book is there, the account and the market's time
+        go on where they ended.
 
     Raises
     ------
     DataError
-        If the start is no moment, or the speed or the port is none.
+        If the start is no moment, the speed or the port is none; on `start`, if the book is of another market.
     SetupError
-        On `start`, if the port is taken.
+        On `start`, if the port is taken or another process has the book open.
 
     Examples
     --------
@@ -90,14 +96,15 @@ class Simulator:
     def __init__(
         self, market: Market, *, port: int = 0, speed: float = 1.0, start: str | pd.Timestamp = "auto",
         scenario: Scenario | None = None, keys: tuple[str, str] = KEYS, rate_limit: int = 200,
-        terms: Terms | None = None, hold: bool = False, cash: float = 100_000.0,
+        terms: Terms | None = None, hold: bool = False, account: AccountTerms | None = None,
     ) -> None:  # fmt: skip
         if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port < 65536:
             raise DataError(f"The port {port!r} is none; give a whole number from 0 (any that is free) to 65535.")
         self.market, self.port = market, port
         self.terms = Terms({keys[0]: keys[1]}) if terms is None else terms
+        self._account, self._book = account or AccountTerms(), MemoryStore()
         self.clock = MarketClock(beginning(market, start), speed, running=False)  # until clients can connect
-        self.exchange = Exchange(market, self.clock, cash)
+        self.exchange = self._opened(self._book)
         self._hold = hold
         self._scenario = scenario or Scenario()
         self._limit = RateLimit(rate_limit)
@@ -182,7 +189,24 @@ class Simulator:
         """Serve on the running loop until `stopping` is set; `ready` is called when clients can connect.
 
         What fails in the market or the exchange ends the service and is raised.
+
+        Raises
+        ------
+        SetupError
+            If the port is taken, or another process has the account's book open.
+        DataError
+            If the book is of another market.
         """
+        with closing(self._book if self._account.book is None else self._account.opened()) as book:
+            if self._account.book is not None:
+                self.clock = MarketClock(max(self.clock.nanoseconds, book.moment), self.clock.speed, running=False)
+                self.exchange = self._opened(book)
+            await self._serve(ready, stopping)
+
+    def _opened(self, book: Store) -> PaperBroker:
+        return PaperBroker(self.market, self.clock, self._account.cash, model=self._account.model, store=book)
+
+    async def _serve(self, ready: Callable[[], None], stopping: asyncio.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), stopping
         self._faults = Faults(self._scenario, self.clock)
         symbols = dict.fromkeys(FEEDS, self.market.symbols) | {"test": fakepaca_symbols()}
@@ -221,7 +245,7 @@ class Simulator:
                 work.cancel()
             outcomes = await asyncio.gather(*works, return_exceptions=True)
             await self._hang_up()
-            desk.shutdown(wait=False, cancel_futures=True)
+            desk.shutdown(wait=True, cancel_futures=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
                 raise outcome
@@ -278,17 +302,36 @@ class Simulator:
         """Begin and end faults, let orders meet the market, and tell what became of them."""
         loop = asyncio.get_running_loop()
         polled: asyncio.Future[int] | None = None
+        marked = loop.time()
         while True:
             await self._effects.turn()
+            if loop.time() - marked > _MARKING:
+                marked = loop.time()
+                await loop.run_in_executor(desk, self._keep_time)
             if self._hold and self._data.subscribed.is_set():
                 self._hold = False
                 self.clock.resume()
             if polled is None or polled.done():
                 if polled is not None:
-                    polled.result()
+                    self._heed(polled)
                 polled = loop.run_in_executor(desk, self.exchange.poll) if self.exchange.open_orders() else None
             self._updates.deliver(self.exchange.updates)
             await asyncio.sleep(_TURN)
+
+    def _heed(self, polled: asyncio.Future[int]) -> None:
+        """Go on if the book could not be written, for it may be possible again; fail if anything else went wrong."""
+        try:
+            polled.result()
+        except SetupError as err:
+            _log.warning("%s", err)
+
+    def _keep_time(self) -> None:
+        """Note in the book how far the market's time has come."""
+        try:
+            self.exchange.poll()
+            self.exchange.mark()
+        except SetupError as err:
+            _log.warning("%s", err)
 
     def _asked(self, question: Callable[[], Any]) -> Any:
         """Ask the server's own thread."""

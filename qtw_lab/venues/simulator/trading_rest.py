@@ -12,18 +12,19 @@ from typing import Any, Final
 
 import pandas as pd
 
-from qtw_lab.core import Clock
+from qtw_lab.core import Clock, SetupError
 from qtw_lab.ledger.amounts import number
 from qtw_lab.ledger.refusals import RefusedError, absent, malformed, unprocessable
 from qtw_lab.venues.market import Market
 from qtw_lab.venues.moments import day, eastern, instant, local
+from qtw_lab.venues.paper.broker import PaperBroker
+from qtw_lab.venues.paper.orders import Order
 from qtw_lab.venues.simulator import exchange_account, market_rest
 from qtw_lab.venues.simulator.asking import Answer, Request, Route
 from qtw_lab.venues.simulator.daily_bars import Days
-from qtw_lab.venues.simulator.exchange import Exchange
 from qtw_lab.venues.simulator.exchange_history import portfolio_history
 from qtw_lab.venues.simulator.exchange_lists import Watchlists
-from qtw_lab.venues.simulator.exchange_orders import Order
+from qtw_lab.venues.simulator.exchange_tickets import changes_of, ticket_of
 from qtw_lab.venues.simulator.wording import refusal, truth
 
 _PLACE: Final = r"(?P<name>[^/:]+)"
@@ -44,14 +45,14 @@ _CONFIGURATIONS: Final[dict[str, tuple[Any, ...]]] = {
 _ENDED: Final = ("dtbp_check", "pdt_check")
 
 
-def routes(market: Market, exchange: Exchange, clock: Clock, days: Days | None = None) -> list[Route]:
+def routes(market: Market, exchange: PaperBroker, clock: Clock, days: Days | None = None) -> list[Route]:
     """Everything that the simulator answers by REST, market data and trading.
 
     Parameters
     ----------
     market : Market
         What is known.
-    exchange : Exchange
+    exchange : PaperBroker
         Where orders go.
     clock : Clock
         Market time.
@@ -66,7 +67,7 @@ def routes(market: Market, exchange: Exchange, clock: Clock, days: Days | None =
     return [*market_rest.routes(market, clock, days), *trading_routes(exchange)]
 
 
-def trading_routes(exchange: Exchange) -> list[Route]:
+def trading_routes(exchange: PaperBroker) -> list[Route]:
     """What the trading side answers."""
     answers, lists = TradingAnswers(exchange), Watchlists(exchange)
     order, position, by_name = rf"/v2/orders/{_PLACE}", rf"/v2/positions/{_PLACE}", r"/v2/watchlists:by_name"
@@ -83,11 +84,11 @@ def trading_routes(exchange: Exchange) -> list[Route]:
         ("GET", r"/v2/clock", answers.clock, 200),
         ("GET", r"/v2/calendar", answers.calendar, 200),
         ("GET", r"/v2/orders", answers.orders, 200),
-        ("POST", r"/v2/orders", lambda asked: exchange.submit(_body(asked)).json(), 200),
+        ("POST", r"/v2/orders", lambda asked: exchange.json(exchange.submit(ticket_of(_body(asked)))), 200),
         ("DELETE", r"/v2/orders", answers.cancel_all, 207),
         ("GET", r"/v2/orders:by_client_order_id", answers.order_by_client, 200),
         ("GET", order, answers.order, 200),
-        ("PATCH", order, lambda asked: exchange.amend(asked.place["name"], _body(asked)).json(), 200),
+        ("PATCH", order, answers.replace, 200),
         ("DELETE", order, answers.cancel, 204),
         ("GET", r"/v2/positions", lambda _: exchange_account.positions(exchange), 200),
         ("DELETE", r"/v2/positions", answers.close_all, 207),
@@ -111,7 +112,7 @@ def trading_routes(exchange: Exchange) -> list[Route]:
 class TradingAnswers:
     """Handlers of the trading side: each takes a `Request` and gives a body, or raises `RefusedError`."""
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: PaperBroker) -> None:
         self._exchange = exchange
 
     def account(self, request: Request) -> dict[str, Any]:  # noqa: ARG002  (a handler takes the question)
@@ -128,7 +129,7 @@ class TradingAnswers:
         for name, value in wanted.items():
             if value not in _CONFIGURATIONS.get(name, ()) or isinstance(value, bool) != (name in _SWITCHES):
                 raise unprocessable(f"invalid {name}: {value!r}")
-        self._exchange.configurations.update(wanted)
+        self._exchange.configure(wanted)
         return dict(self._exchange.configurations)
 
     def activities(self, request: Request) -> list[dict[str, Any]]:
@@ -217,19 +218,20 @@ class TradingAnswers:
                 (status == "all" or order.open == (status == "open"))
                 and (after is None or order.created > after)
                 and (until is None or order.created < until)
-                and side in {None, order.terms.side}
-                and (not symbols or order.terms.symbol in symbols)
+                and side in {None, order.ticket.side}
+                and (not symbols or order.ticket.symbol in symbols)
             )
 
-        found = [order for order in self._exchange.orders.values() if wanted(order)]
+        nested = truth(request.one("nested"))
+        found = [order for order in self._exchange.orders.values() if wanted(order) and not (nested and order.parent)]
         if direction == "desc":
             found.reverse()
-        return [order.json() for order in found[: int(limit)]]
+        return [self._exchange.json(order) if nested else order.json() for order in found[: int(limit)]]
 
     def order(self, request: Request) -> dict[str, Any]:
         """One order, by its id."""
         self._exchange.poll()
-        return self._exchange.find(request.place["name"]).json()
+        return self._exchange.json(self._exchange.find(request.place["name"]))
 
     def order_by_client(self, request: Request) -> dict[str, Any]:
         """One order, by the client's name for it."""
@@ -237,7 +239,12 @@ class TradingAnswers:
         name = request.one("client_order_id")
         if name is None:
             raise malformed("client_order_id is required")
-        return self._exchange.find_client(name).json()
+        return self._exchange.json(self._exchange.find_client(name))
+
+    def replace(self, request: Request) -> dict[str, Any]:
+        """The order that takes another's place."""
+        changes = changes_of(_body(request))
+        return self._exchange.json(self._exchange.amend(request.place["name"], **changes))
 
     def cancel(self, request: Request) -> None:
         """Nothing, the order being canceled."""
@@ -255,7 +262,7 @@ class TradingAnswers:
             if request.one(name) is not None and part is None:
                 raise malformed(f"invalid {name}: {request.one(name)}")
         wanted = exchange_account.closing(self._exchange, request.place["name"], parts[0], parts[1])
-        return self._exchange.submit(wanted).json()
+        return self._exchange.json(self._exchange.submit(ticket_of(wanted)))
 
     def close_all(self, request: Request) -> list[dict[str, Any]]:
         """The orders that close every position, each with its status."""
@@ -266,14 +273,14 @@ class TradingAnswers:
         for symbol in sorted(self._exchange.book.holdings):
             try:
                 wanted = exchange_account.closing(self._exchange, symbol, None, None)
-                body, status = self._exchange.submit(wanted).json(), 200
+                body, status = self._exchange.json(self._exchange.submit(ticket_of(wanted))), 200
             except RefusedError as refused:
                 body, status = refused.content, refused.status
             said.append({"symbol": symbol, "status": status, "body": body})
         return said
 
 
-def _answering(exchange: Exchange, handler: Callable[[Request], Any], status: int) -> Callable[[Request], Answer]:
+def _answering(exchange: PaperBroker, handler: Callable[[Request], Any], status: int) -> Callable[[Request], Answer]:
     """A handler that gives an `Answer` with this status, or what it refused; one question after the other."""
 
     def answer(request: Request) -> Answer:
@@ -282,11 +289,13 @@ def _answering(exchange: Exchange, handler: Callable[[Request], Any], status: in
                 return Answer(status, handler(request))
             except RefusedError as refused:
                 return refusal(refused)
+            except SetupError as err:  # the book cannot be written: nothing was done
+                return Answer(503, {"code": 50310000, "message": f"the account's book is not available: {err}"})
 
     return answer
 
 
-def _done(order_id: str, exchange: Exchange) -> dict[str, Any]:
+def _done(order_id: str, exchange: PaperBroker) -> dict[str, Any]:
     try:
         exchange.cancel(order_id)
     except RefusedError as refused:

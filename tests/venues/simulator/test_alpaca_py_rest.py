@@ -32,7 +32,15 @@ with warnings.catch_warnings():
     )
     from alpaca.data.timeframe import TimeFrame, TimeFrameUnit
     from alpaca.trading.client import TradingClient
-    from alpaca.trading.enums import AssetClass, AssetStatus, OrderSide, OrderStatus, QueryOrderStatus, TimeInForce
+    from alpaca.trading.enums import (
+        AssetClass,
+        AssetStatus,
+        OrderClass,
+        OrderSide,
+        OrderStatus,
+        QueryOrderStatus,
+        TimeInForce,
+    )
     from alpaca.trading.requests import (
         ClosePositionRequest,
         CreateWatchlistRequest,
@@ -45,7 +53,9 @@ with warnings.catch_warnings():
         MarketOrderRequest,
         ReplaceOrderRequest,
         StopLimitOrderRequest,
+        StopLossRequest,
         StopOrderRequest,
+        TakeProfitRequest,
         TrailingStopOrderRequest,
         UpdateWatchlistRequest,
     )
@@ -244,11 +254,37 @@ def test_every_kind_of_order_that_is_claimed_is_taken(trading):
         trading.submit_order(MarketOrderRequest(**order, notional=25.5, time_in_force=day)),
         trading.submit_order(LimitOrderRequest(**order, qty=1, limit_price=90, time_in_force=TimeInForce.IOC)),
         trading.submit_order(LimitOrderRequest(**order, qty=1, limit_price=90, time_in_force=TimeInForce.FOK)),
+        trading.submit_order(TrailingStopOrderRequest(**order, qty=1, trail_percent=1, time_in_force=day)),
     ]
     seen = [trading.get_order_by_id(one.id).status.value for one in sent]
-    assert seen == ["new", "new", "new", "filled", "canceled", "canceled"]
-    trail = TrailingStopOrderRequest(**order, qty=1, trail_percent=1, time_in_force=day)
-    assert "trailing_stop orders are not simulated" in refusal(lambda: trading.submit_order(trail), 422)
+    assert seen == ["new", "new", "new", "filled", "canceled", "canceled", "new"]
+    assert sent[-1].trail_percent == "1"
+
+
+def test_orders_with_legs_are_taken_and_one_leg_cancels_the_other(trading):
+    bracket = trading.submit_order(
+        MarketOrderRequest(
+            symbol="AAA", qty=2, side=OrderSide.BUY, time_in_force=TimeInForce.GTC, order_class=OrderClass.BRACKET,
+            take_profit=TakeProfitRequest(limit_price=900), stop_loss=StopLossRequest(stop_price=1, limit_price=0.9),
+        )
+    )  # fmt: skip
+    assert [(leg.type.value, leg.status.value) for leg in bracket.legs] == [("limit", "held"), ("stop_limit", "held")]
+    seen = trading.get_order_by_id(bracket.id)
+    assert seen.status == OrderStatus.FILLED
+    assert [leg.status.value for leg in seen.legs] == ["new", "held"]
+    trading.cancel_order_by_id(seen.legs[0].id)
+    assert [leg.status.value for leg in trading.get_order_by_id(bracket.id).legs] == ["canceled", "canceled"]
+    pair = trading.submit_order(
+        LimitOrderRequest(
+            symbol="AAA", qty=2, side=OrderSide.SELL, time_in_force=TimeInForce.GTC, order_class=OrderClass.OCO,
+            take_profit=TakeProfitRequest(limit_price=900), stop_loss=StopLossRequest(stop_price=1),
+        )
+    )  # fmt: skip
+    assert (pair.limit_price, [leg.type.value for leg in pair.legs]) == ("900", ["stop"])
+    trading.cancel_order_by_id(pair.id)
+    assert [leg.status.value for leg in trading.get_order_by_id(pair.id).legs] == ["canceled"]
+    assert len(trading.get_orders(GetOrdersRequest(status=QueryOrderStatus.ALL, nested=True))) == 2
+    assert len(trading.get_orders(GetOrdersRequest(status=QueryOrderStatus.ALL, nested=False))) == 5
 
 
 def test_orders_are_listed_replaced_and_canceled(trading):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, Desk, daily, market, quote, trade
 
 from qtw_lab.ledger.refusals import RefusedError
+from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.wire.values import moment_text
 
 CLOSE = 6.5 * 3600
@@ -137,7 +138,7 @@ def test_extended_hours_are_for_those_who_ask_for_them():
 
 def test_quotes_that_show_too_little_fill_in_parts_where_that_is_asked_for():
     played = market(quote(0, 0, 9.9, 10.0, 30), quote(0, 10, 9.9, 10.0, 50), quote(0, 20, 9.9, 10.1, 50))
-    desk = Desk(played, 1, sized=True)
+    desk = Desk(played, 1, model=FillModel(sized=True))
     sent = desk.order("buy", 100)
     desk.at(30)
     seen = desk.now(sent["id"])
@@ -150,7 +151,7 @@ def test_quotes_that_show_too_little_fill_in_parts_where_that_is_asked_for():
 
 
 def test_fill_or_kill_takes_all_or_nothing_of_what_is_shown():
-    desk = Desk(market(quote(0, 0, 9.9, 10.0, 30), quote(0, 10, 9.9, 10.0, 50)), 1, sized=True)
+    desk = Desk(market(quote(0, 0, 9.9, 10.0, 30), quote(0, 10, 9.9, 10.0, 50)), 1, model=FillModel(sized=True))
     assert desk.now(desk.order("buy", 31, time_in_force="fok")["id"])["status"] == "canceled"
     some = desk.now(desk.order("buy", 31, time_in_force="ioc")["id"])
     assert (some["status"], some["filled_qty"]) == ("canceled", "30")
@@ -168,7 +169,7 @@ def test_an_order_for_dollars_buys_parts_of_a_share():
 
 def test_a_replaced_order_makes_a_new_one_that_counts_what_was_filled():
     played = market(quote(0, 0, 9.9, 10.0, 30), quote(0, 50, 9.9, 10.2, 500))
-    desk = Desk(played, 1, sized=True)
+    desk = Desk(played, 1, model=FillModel(sized=True))
     old = desk.order("buy", 100, "limit", limit_price="10")
     new = desk.at(2).ask("PATCH", f"/v2/orders/{old['id']}", {"qty": "90", "limit_price": "10.2"})
     assert (new["replaces"], new["qty"], new["limit_price"]) == (old["id"], "60", "10.2")
@@ -248,7 +249,7 @@ def test_what_becomes_of_orders_does_not_depend_on_how_often_they_are_looked_at(
     played = market(*rows)
 
     def run(moments):
-        desk = Desk(played, 0, sized=sized, cash=10_000_000)
+        desk = Desk(played, 0, model=FillModel(sized=sized), cash=10_000_000)
         sent = sorted(orders, key=lambda order: order[0])
         ids = []
         for second, kind, time_in_force, limit, stop, qty in sent:

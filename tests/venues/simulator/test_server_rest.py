@@ -177,7 +177,7 @@ def test_a_wrong_control_request_is_400_and_says_why(served, path, body, said):
 
 def test_what_fails_in_the_work_is_500_and_the_server_goes_on(served, session, monkeypatch, caplog):
     simulator = served()
-    monkeypatch.setattr(simulator.exchange, "book", None)
+    monkeypatch.setattr(simulator.exchange, "balance", None)
     assert session.get(f"{simulator.url}/v2/account", timeout=5).status_code == 500
     assert "GET /v2/account failed" in caplog.text
     assert session.get(f"{simulator.url}/v2/clock", timeout=5).status_code == 200
