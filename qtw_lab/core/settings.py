@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     alpaca_data_ws_url: str | None = Field(default=None, description="another market-data stream")
     alpaca_data_rest_url: str | None = Field(default=None, description="another market-data REST root")
     alpaca_trading_rest_url: str | None = Field(default=None, description="another trading REST root")
+    alpaca_live_trading: bool = Field(default=False, description="whether orders may be sent that cost real money")
     alpaca_requests_per_minute: int = Field(default=200, ge=1, description="rate limit of the Alpaca plan, per key")
 
     realtime_state_dir: Path | None = Field(default=None, description="the realtime engine's state, journal, recording")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -286,14 +286,22 @@ class Client:
         Errors become values here, so that no exception with the library's own text, which may repeat what was sent, is
         chained to ours.
         """
+        return self._sent(lambda: self._client.get(path, dict(parameters)))
+
+    def send(self, method: str, path: str, body: Parameters | None = None) -> Any:
+        """As `ask`, with POST, PATCH or DELETE: one request, which may have done its work though no answer came."""
+        ways = {"POST": self._client.post, "PATCH": self._client.patch, "DELETE": self._client.delete}
+        return self._sent(lambda: ways[method](path, None if body is None else dict(body)))
+
+    def _sent(self, request: Callable[[], Any]) -> Any:
         api_errors = need("alpaca.common.exceptions", _EXTRA)
         network = need("requests.exceptions", _EXTRA)
         try:
-            return self._client.get(path, dict(parameters))
+            return request()
         except api_errors.APIError as err:
             response = err.response
             said = self._clean(_words(response))
-            return Failure(err.status_code, said, dict(response.headers), self._side.setting)
+            return Failure(err.status_code, said, dict(response.headers), self._side.setting, _code(response))
         except network.Timeout:
             return Failure(None, "no answer within the time allowed")
         except network.JSONDecodeError:
@@ -319,6 +327,15 @@ def _words(response: Any) -> str:
     except ValueError:
         return str(response.text) or str(response.reason)
     return str(body.get("message", body)) if isinstance(body, dict) else str(body)
+
+
+def _code(response: Any) -> int | None:
+    """Alpaca's own code of an error, if its answer has one."""
+    try:
+        code = response.json().get("code")
+    except (ValueError, AttributeError):
+        return None
+    return code if isinstance(code, int) else None
 
 
 def imported(module: str) -> Any:

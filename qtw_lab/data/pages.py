@@ -42,13 +42,14 @@ Parameters = Mapping[str, Any]
 class Failure:
     """An answer that did not come: the HTTP status (None if there was none at all), what was said, and its headers.
 
-    `setting` names the setting that holds the address that was asked.
+    `setting` names the setting that holds the address that was asked, `code` is the venue's own, if it gave one.
     """
 
     status: int | None
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
     setting: str = "ALPACA_DATA_REST_URL"
+    code: int | None = None
 
     @property
     def again(self) -> bool:

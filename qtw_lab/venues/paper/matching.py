@@ -51,6 +51,10 @@ class _Piece:
         self._kept = (kinds == TRADE) | (kinds == QUOTE)
         self._own: dict[int, npt.NDArray[np.intp]] = {}
 
+    def any(self, number: int) -> bool:
+        """Whether it has trades or quotes of a symbol."""
+        return len(self.rows) > 0 and len(self.of(number)) > 0
+
     def of(self, number: int) -> npt.NDArray[np.intp]:
         """Places of a symbol's trades and quotes."""
         if number not in self._own:
@@ -108,7 +112,8 @@ class Matching:
                 self._plan(steps, touched, orders[touched], piece, until, versions[touched])
         for order in orders:
             if order.open and order.status not in ("accepted", "pending_new") and _active(order):
-                self._note(order, piece)
+                if piece.any(order.number):
+                    self._note(order, piece)
                 order.progress.seen = max(order.progress.seen, until)
 
     def recover(self, order: Order) -> None:
@@ -166,9 +171,9 @@ class Matching:
             if order.live <= until:
                 heapq.heappush(steps, _Step(order.live, place, version, "start"))
             return
-        if not _active(order):
+        if not _active(order) or (order.expires > until and not piece.any(order.number) and not _in_auction(order)):
             return
-        if order.ticket.time_in_force in AUCTIONS:
+        if _in_auction(order):
             auction = self._auction_time(order, piece)
             if auction <= until:
                 heapq.heappush(steps, _Step(auction, place, version, "auction"))
@@ -183,7 +188,7 @@ class Matching:
         self._journal.start(order, at)
         if order.ticket.kind == "trailing_stop":
             order.progress.best = self._last_price(order, at)
-        if not order.waits_for_stop and order.ticket.time_in_force not in AUCTIONS:
+        if not order.waits_for_stop and not _in_auction(order):
             self._arrive(order, at)
 
     def _arrive(self, order: Order, at: int) -> None:
@@ -441,6 +446,11 @@ class Matching:
     def _begins(self, order: Order, at: int) -> int:
         session = self._hours.current(at, extended=order.ticket.extended_hours)
         return session.early if order.ticket.extended_hours else session.opens
+
+
+def _in_auction(order: Order) -> bool:
+    """Whether an order waits for an auction, which comes at its time."""
+    return order.ticket.time_in_force in AUCTIONS
 
 
 def _active(order: Order) -> bool:

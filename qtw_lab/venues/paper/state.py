@@ -65,6 +65,7 @@ class State:
         self.start_cash = ZERO
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
+        self._working: dict[str, Order] = {}
         self.book = Book(ZERO)
         self.configurations: dict[str, Any] = dict(CONFIGURATIONS)
         self.events = 0
@@ -109,7 +110,7 @@ class State:
 
     def open_orders(self) -> list[Order]:
         """Orders that may still be filled, oldest first."""
-        return [order for order in self.orders.values() if order.open]
+        return list(self._working.values())
 
     def legs(self, order: Order) -> list[Order]:
         """The legs of an order."""
@@ -197,7 +198,7 @@ class State:
             updated=event.at,
             progress=Progress(seen=event.at),
         )
-        self.orders[order.id] = order
+        self.orders[order.id] = self._working[order.id] = order
         self.by_client[order.client_order_id] = order.id
         if order.parent:
             self._order(order.parent).legs.append(order.id)
@@ -279,6 +280,8 @@ class State:
         if not may_follow(order.status, status):
             raise DataError(f"Order {order.id} is {order.status}; it cannot become {status}.")
         order.status, order.updated = status, max(order.updated, event.at)
+        if not order.open:
+            self._working.pop(order.id, None)
         order.progress.seen = max(order.progress.seen, event.at)
 
 
