@@ -10,7 +10,7 @@ from rich.text import Text
 from typer.main import get_command
 
 import qtw_lab
-from qtw_lab.cli import data, house, market, realtime, research, runs, simulator
+from qtw_lab.cli import data, house, market, paper, realtime, research, runs, simulator
 from qtw_lab.cli.printing import stderr
 from qtw_lab.core import LabError
 
@@ -46,6 +46,7 @@ runs.register(app)
 market.register(app)
 realtime.register(app)
 simulator.register(app)
+paper.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ from qtw_lab.core import Settings
 if TYPE_CHECKING:
     from qtw_lab.live.client import Live
     from qtw_lab.live.profile import Profile
+    from qtw_lab.venues.paper.embedded import EmbeddedBroker
     from qtw_lab.venues.simulator.server import Simulator
 
 #: Settings that an engine's process is given.
@@ -96,6 +97,35 @@ class Present:
         from qtw_lab.lab import realtime
 
         return realtime.simulator(**options)
+
+    def paper(self, **options: Any) -> EmbeddedBroker:
+        """A paper account in this process, at a market of this machine whose time runs.
+
+        Parameters
+        ----------
+        options
+            As `qtw_lab.lab.paper.embedded`: symbols, bundled, date, seed, start, speed, cash, fill_model, book.
+
+        Returns
+        -------
+        EmbeddedBroker
+            With `account`, `positions`, `orders`, `submit`, `cancel` and the rest of a `Broker`.
+
+        Raises
+        ------
+        DataError, SetupError
+            If the market cannot be made so, or the book cannot be opened.
+
+        Examples
+        --------
+        >>> from qtw_lab import Lab
+        >>> broker = Lab.offline().paper(symbols=3, cash=5_000.0)
+        >>> str(broker.account().cash), broker.positions()
+        ('5000', {})
+        """
+        from qtw_lab.lab import paper
+
+        return paper.embedded(**options)
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
