@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Protocol, Self
 
 from qtw_lab.core import VenueError
+from qtw_lab.ledger.amounts import plain
 from qtw_lab.ledger.lifecycle import open_status
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.moments import instant
@@ -102,7 +103,7 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class FillView:
-    """A fill as a broker tells of it; `at` in nanoseconds since 1970, UTC."""
+    """A fill as a broker tells of it; `at` in nanoseconds since 1970, UTC, `cumulative` of its order is filled then."""
 
     id: str
     order_id: str
@@ -111,11 +112,12 @@ class FillView:
     qty: Decimal
     price: Decimal
     at: int
+    cumulative: Decimal
 
     @property
     def execution(self) -> str:
-        """The id of the execution alone: Alpaca's activities put its time before it."""
-        return self.id.rpartition("::")[2]
+        """What tells it from all others, whoever tells of it: the order, and how much of that is filled with it."""
+        return f"{self.order_id}:{plain(self.cumulative)}"
 
     @property
     def signed(self) -> Decimal:
@@ -134,9 +136,30 @@ class FillView:
                 qty=Decimal(str(said["qty"])),
                 price=Decimal(str(said["price"])),
                 at=_moment(said["transaction_time"]),
+                cumulative=Decimal(str(said["cum_qty"])),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as err:
             raise VenueError(f"The broker's fill cannot be read ({type(err).__name__}: {err}).") from err
+
+    @classmethod
+    def told(cls, said: Mapping[str, Any]) -> Self | None:
+        """From Alpaca's words of a trade update; None if it is about no fill. Errors as `OrderView.of`."""
+        if said.get("event") not in ("fill", "partial_fill"):
+            return None
+        try:
+            order = said["order"]
+            return cls(
+                id=str(said["execution_id"]),
+                order_id=str(order["id"]),
+                symbol=str(order["symbol"]),
+                side="buy" if order["side"] == "buy" else "sell",
+                qty=Decimal(str(said["qty"])),
+                price=Decimal(str(said["price"])),
+                at=_moment(said["timestamp"]),
+                cumulative=Decimal(str(order["filled_qty"])),
+            )
+        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
+            raise VenueError(f"The broker's update cannot be read ({type(err).__name__}: {err}).") from err
 
 
 @dataclass(frozen=True, slots=True)

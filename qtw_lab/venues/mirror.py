@@ -7,7 +7,7 @@ changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -152,6 +152,29 @@ class Mirror:
         self.trusted = True
         return found
 
+    def told(self, said: Mapping[str, Any], ours: Collection[str] = ()) -> None:
+        """Take in an update of the stream, so that it is known at once; the next `reconcile` finds it known.
+
+        Raises
+        ------
+        VenueError
+            If it cannot be read; then nothing is trusted.
+        """
+        try:
+            order, fill = OrderView.of(said["order"]), FillView.told(said)
+        except (KeyError, TypeError, VenueError) as err:
+            self.trusted = False
+            raise VenueError(f"An update of the account cannot be read ({err}).") from err
+        events = [event for event in (self._seen(order, ours),) if event is not None]
+        if fill is not None and fill.execution not in self.fills:
+            events.append(self._event("fill", fill.order_id, _fill_json(fill)))
+        self._keep(events)
+
+    def _keep(self, events: list[Event]) -> None:
+        self._store.append(events)
+        for event in events:
+            self._apply(event)
+
     def _orders(self) -> list[OrderView]:
         """Orders that may be news: those since the newest that is known, and those that were open."""
         newest = max((order.created for order in self.orders.values()), default=None)
@@ -207,9 +230,7 @@ class Mirror:
                 said = {"id": name, "symbol": symbol, "shares": plain(gap), "reason": one.reason}
                 events.append(self._event("adjusted", "", said))
                 found.adjustments.append(one)
-        self._store.append(events)
-        for event in events:
-            self._apply(event)
+        self._keep(events)
         return found
 
     def _seen(self, order: OrderView, ours: Collection[str]) -> Event | None:
@@ -245,9 +266,11 @@ class Mirror:
             more = {name: said[name] for name in names}
             self.orders[event.order] = Known(id=event.order, filled_qty=event.amount("filled_qty"), **more)
         elif event.kind == "fill":
-            qty, price = event.amount("qty"), event.amount("price")
-            name = said["execution"]
-            self.fills[name] = FillView(name, event.order, said["symbol"], said["side"], qty, price, said["at"])
+            fill = FillView(
+                said["id"], event.order, said["symbol"], said["side"], event.amount("qty"), event.amount("price"),
+                said["at"], event.amount("cumulative"),
+            )  # fmt: skip
+            self.fills[fill.execution] = fill
         elif event.kind == "adjusted":
             one = Adjustment(said["id"], said["symbol"], event.amount("shares"), said["reason"])
             self.adjustments[one.id] = one
@@ -256,7 +279,6 @@ class Mirror:
 
 
 def _fill_json(fill: FillView) -> dict[str, Any]:
-    return {
-        "execution": fill.execution, "symbol": fill.symbol, "side": fill.side, "qty": plain(fill.qty),
-        "price": plain(fill.price), "at": fill.at,
-    }  # fmt: skip
+    amounts = {"qty": fill.qty, "price": fill.price, "cumulative": fill.cumulative}
+    words = {"id": fill.id, "symbol": fill.symbol, "side": fill.side, "at": fill.at}
+    return {**words, **{name: plain(value) for name, value in amounts.items()}}

@@ -134,6 +134,24 @@ def test_an_account_that_contradicts_itself_is_not_trusted():
     assert seen.orders == {}
 
 
+def test_updates_that_come_late_twice_or_out_of_order_change_nothing_that_is_known():
+    broker, _ = desk(model=FillModel(sized=True))
+    broker.submit(ticket("a", qty=5))
+    broker.orders()
+    broker.submit(ticket("b", "sell", 2))
+    broker.orders()
+    updates = list(broker.paper.updates)
+    seen = mirror(broker)
+    for told in [*updates[::-1], *updates]:
+        seen.told(told, {"a", "b"})
+    assert seen.positions() == broker.positions()
+    assert seen.reconcile({"a", "b"}).nothing
+    assert_equal(seen, broker)
+    with pytest.raises(VenueError, match="cannot be read"):
+        seen.told({"event": "fill", "order": {"id": "1"}})
+    assert not seen.trusted
+
+
 def test_doubt_lasts_until_the_next_look():
     broker, _ = desk()
     seen = mirror(broker)

@@ -75,7 +75,7 @@ class EmbeddedBroker:
         with self.paper.lock:
             self.paper.poll()
             return [
-                FillView(fill.id, fill.order, fill.symbol, fill.side, fill.qty, fill.price, fill.at)
+                FillView(fill.id, fill.order, fill.symbol, fill.side, fill.qty, fill.price, fill.at, fill.cumulative)
                 for fill in self.paper.book.fills
                 if after is None or fill.at > after
             ]
