@@ -21,7 +21,7 @@ from qtw_lab.core import Clock, DataError
 from qtw_lab.ledger.amounts import ZERO, plain, price
 from qtw_lab.ledger.book import Balance, Book
 from qtw_lab.ledger.lifecycle import FINAL
-from qtw_lab.ledger.refusals import RefusedError, absent, malformed, unprocessable
+from qtw_lab.ledger.refusals import absent, malformed, unprocessable
 from qtw_lab.ledger.tickets import CENT, Ticket, check_apart
 from qtw_lab.venues.market import Market
 from qtw_lab.venues.moments import DAY, SECOND, identity
@@ -99,9 +99,8 @@ class PaperBroker:
                 f"The paper book goes on after {self.state.at} ns, but the market's time is {now} ns; start the market "
                 "later, or keep another book (QTW_STORAGE_DIR)."
             )
-        self._polled = min((order.progress.seen for order in self.open_orders()), default=now)
-        for order in self.open_orders():
-            self.matching.recover(order)
+        self._polled = now
+        self._recover()
 
     @property
     def state(self) -> State:
@@ -299,14 +298,23 @@ class PaperBroker:
         What the market did stands even if the change is refused.
         """
         with self.lock:
+            before = self.state
             try:
                 moment = self._meet(self.now() if now is None else now)
                 self._journal.commit()
                 yield moment
                 self._journal.commit()
-            except RefusedError:
+            except BaseException:
                 self._journal.undo()
+                if self.state is not before:
+                    self._recover()
                 raise
+
+    def _recover(self) -> None:
+        """Go back to where the orders of a state that was folded anew stand; what they met since is met again."""
+        self._polled = min((order.progress.seen for order in self.open_orders()), default=self._polled)
+        for order in self.open_orders():
+            self.matching.recover(order)
 
     def _meet(self, now: int) -> int:
         while self._polled < now and (waiting := self.open_orders()):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_exchange import OPEN, SECOND, daily, market, quote, trade
 
-from qtw_lab.core import DataError, VirtualClock
+from qtw_lab.core import DataError, SetupError, VirtualClock
 from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.paper.models import FillModel
@@ -69,10 +69,10 @@ def played(steps):
     return market(*rows, days=BEFORE)
 
 
-def lived(tape, plan, model, restarts, store, reopen=None):
+def lived(tape, plan, model, restarts, store, reopen=None, kind=PaperBroker):
     """What becomes of a plan when the broker is started anew at some moments."""
     clock = VirtualClock(pd.Timestamp(OPEN, tz="UTC"))
-    broker = PaperBroker(tape, clock, model=model, store=store)
+    broker = kind(tape, clock, model=model, store=store)
     refused = []
     moments = sorted(
         [(second, 1, what, wish) for second, what, wish in plan]
@@ -112,6 +112,51 @@ def test_whenever_it_is_started_anew_orders_fills_and_refusals_are_the_same(step
     assert parts[0] == whole[0]
     assert parts[1] == whole[1]
     assert parts[2] == whole[2]
+
+
+class Flaky(MemoryStore):
+    """A book on a disk that is full at times."""
+
+    def __init__(self, fails):
+        super().__init__()
+        self.fails = list(fails)
+
+    def append(self, events):
+        if self.fails and self.fails.pop(0):
+            raise SetupError("the disk is full")
+        super().append(events)
+
+
+class Patient(PaperBroker):
+    """Does everything again that the disk did not take."""
+
+    def _again(self, do):
+        while True:
+            try:
+                return do()
+            except SetupError:
+                continue
+
+    def submit(self, ticket):
+        return self._again(lambda: PaperBroker.submit(self, ticket))
+
+    def cancel(self, order_id):
+        return self._again(lambda: PaperBroker.cancel(self, order_id))
+
+    def amend(self, order_id, **changes):
+        return self._again(lambda: PaperBroker.amend(self, order_id, **changes))
+
+    def poll(self, now=None):
+        return self._again(lambda: PaperBroker.poll(self, now))
+
+
+@settings(max_examples=80, deadline=None)
+@given(steps=prices, plan=actions, fails=st.lists(st.booleans(), max_size=30), model=st.sampled_from(MODELS))
+def test_what_a_full_disk_did_not_take_never_happened_and_can_be_done_again(steps, plan, fails, model):
+    tape, plan = played(steps), sorted(plan, key=lambda one: one[0])
+    whole = lived(tape, plan, model, [], MemoryStore())
+    flaky = lived(tape, plan, model, [], Flaky([False, *fails]), kind=Patient)
+    assert flaky[:3] == whole[:3]
 
 
 @settings(max_examples=30, deadline=None)
