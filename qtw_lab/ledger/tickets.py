@@ -193,6 +193,33 @@ class Ticket:
             client_order_id=client_order_id,
         ).checked(step)  # fmt: skip
 
+    def after_split(self, ratio: Decimal) -> Ticket:
+        """The ticket once a share has become `ratio` shares: prices divided by it, to a step that is no worse.
+
+        Quantities are the order's, not the ticket's, for a part may be filled.
+
+        Examples
+        --------
+        >>> sale = Ticket("X", "sell", "limit", "gtc", qty=Decimal(5), limit_price=Decimal("10.01"))
+        >>> sale.after_split(Decimal(3)).limit_price
+        Decimal('3.34')
+        """
+        way = "ROUND_DOWN" if self.buys else "ROUND_UP"
+
+        def cut(price: Decimal | None) -> Decimal | None:
+            if price is None:
+                return None
+            fine = price / ratio
+            return fine.quantize(CENT if fine >= 1 else _BELOW_A_DOLLAR, rounding=way)
+
+        def leg(exits: Exit | None) -> Exit | None:
+            return None if exits is None else Exit(cut(exits.limit), cut(exits.stop))
+
+        return replace(
+            self, limit_price=cut(self.limit_price), stop_price=cut(self.stop_price), trail_price=cut(self.trail_price),
+            target=leg(self.target), stop_loss=leg(self.stop_loss),
+        )  # fmt: skip
+
     def exits(self) -> list[Ticket]:
         """The tickets of its legs, for the same shares: the target before the stop.
 

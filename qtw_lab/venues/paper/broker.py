@@ -25,6 +25,7 @@ from qtw_lab.ledger.refusals import absent, malformed, unprocessable
 from qtw_lab.ledger.tickets import CENT, Ticket, check_apart
 from qtw_lab.venues.market import Market
 from qtw_lab.venues.moments import DAY, SECOND, identity
+from qtw_lab.venues.paper.carrying import costs_nothing, due
 from qtw_lab.venues.paper.checks import (
     enough_power,
     enough_shares,
@@ -257,6 +258,36 @@ class PaperBroker:
         with self._changing(now) as moment:
             return moment
 
+    def dividend(self, symbol: str, per_share: Decimal) -> Decimal:
+        """Pay a dividend on what is held now; who is short pays it. Gives the dollars that came.
+
+        Raises
+        ------
+        SetupError
+            If the book cannot be written; then nothing was paid.
+        """
+        with self._changing() as now:
+            amount = self.book.held(symbol) * per_share
+            if amount:
+                self._charge(now, "DIV", amount, symbol, f"{plain(per_share)} a share")
+            return amount
+
+    def split(self, symbol: str, ratio: Decimal) -> None:
+        """Make `ratio` shares of each: holdings, and quantities and prices of open orders.
+
+        Raises
+        ------
+        DataError
+            If the ratio is not above 0.
+        SetupError
+            If the book cannot be written; then nothing happened.
+        """
+        if not ratio > 0:
+            raise DataError(f"A split of {ratio} shares for one is none; the ratio must be above 0.")
+        with self._changing() as now:
+            name = identity("split", self.account_id, self.state.events)
+            self._journal.put("split", now, id=name, symbol=symbol, ratio=plain(ratio))
+
     def mark(self) -> None:
         """Note in the book how far the market's time has come, so that it never goes back after a restart."""
         with self.lock:
@@ -317,13 +348,38 @@ class PaperBroker:
             self.matching.recover(order)
 
     def _meet(self, now: int) -> int:
-        while self._polled < now and (waiting := self.open_orders()):
-            until = self.matching.pause(self._polled, now, waiting)
-            self.matching.meet(waiting, self._polled, until)
-            self._polled = until
+        for close in self._closes(now):
+            self._meet_until(close)
+            self._carry(close)
+        self._meet_until(now)
         self._polled = max(self._polled, now)
         self.matching.meet(self.open_orders(), self._polled, self._polled)
         return self._polled
+
+    def _meet_until(self, end: int) -> None:
+        while self._polled < end and (waiting := self.open_orders()):
+            until = self.matching.pause(self._polled, end, waiting)
+            self.matching.meet(waiting, self._polled, until)
+            self._polled = until
+        self._polled = max(self._polled, end)
+
+    def _closes(self, now: int) -> list[int]:
+        """Closes up to now that holding has not been paid for yet; none where it costs nothing."""
+        if costs_nothing(self.matching.model.costs):
+            return []
+        return [session.closes for session in self.hours.all if self.state.carried < session.closes <= now]
+
+    def _carry(self, close: int) -> None:
+        """Pay for what was held since the last close."""
+        numbers = {symbol: holding.number for symbol, holding in self.book.holdings.items()}
+        seconds = (close - self.state.carried) / SECOND
+        for one in due(self.book, self.marks(numbers, close), seconds, self.matching.model.costs):
+            self._charge(close, one.kind, one.amount, "", one.note)
+        self._journal.put("carried", close)
+
+    def _charge(self, at: int, kind: str, amount: Decimal, symbol: str, note: str) -> None:
+        name = identity("charge", self.account_id, self.state.events)
+        self._journal.put("charged", at, id=name, kind=kind, amount=plain(amount), symbol=symbol, note=note)
 
     def _number_of(self, symbol: str) -> int:
         if symbol not in self.assets:

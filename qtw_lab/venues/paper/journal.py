@@ -63,7 +63,7 @@ class Journal:
             if event.kind == "armed" and not event.content.get("held")
         ]
 
-    def put(self, kind: str, at: int, order: str = "", **content: Any) -> None:
+    def put(self, kind: str, at: int, order: str = "", /, **content: Any) -> None:
         """Let something happen."""
         event = Event(kind, at, order, content)
         self.state.apply(event)

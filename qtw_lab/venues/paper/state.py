@@ -66,6 +66,8 @@ class State:
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
         self._working: dict[str, Order] = {}
+        #: Up to when holding has been paid for.
+        self.carried = 0
         self.book = Book(ZERO)
         self.configurations: dict[str, Any] = dict(CONFIGURATIONS)
         self.events = 0
@@ -168,6 +170,7 @@ class State:
         if self.events:
             raise DataError("A book is opened once.")
         self.account_id, self.opened = event.content["account"], event.at
+        self.carried = event.at
         self.start_cash = event.amount("cash")
         self.book = Book(self.start_cash)
 
@@ -265,9 +268,22 @@ class State:
         charge = Charge(said["id"], event.at, said["kind"], amount, said.get("symbol", ""), said.get("note", ""))
         self.book.record(charge)
 
+    def _carry(self, event: Event) -> None:
+        self.carried = event.at
+
     def _split(self, event: Event) -> None:
-        said = event.content
-        self.book.record(Split(said["id"], event.at, said["symbol"], event.amount("ratio")))
+        """Shares times the ratio, prices of open orders divided by it; what an order has filled stays as it was."""
+        said, ratio = event.content, event.amount("ratio")
+        self.book.record(Split(said["id"], event.at, said["symbol"], ratio))
+        for order in self._working.values():
+            if order.ticket.symbol != said["symbol"]:
+                continue
+            order.ticket = order.ticket.after_split(ratio)
+            order.reserve, order.updated = order.reserve / ratio, event.at
+            if order.qty is not None:
+                order.qty = order.filled_qty + (order.qty - order.filled_qty) * ratio
+            if order.progress.best is not None:
+                order.progress.best /= ratio
 
     def _order(self, name: str) -> Order:
         order = self.orders.get(name)
@@ -299,6 +315,7 @@ _CHANGES: Final[Mapping[str, Callable[[State, Event], None]]] = MappingProxyType
         "expired": State._end,  # noqa: SLF001
         "rejected": State._end,  # noqa: SLF001
         "replaced": State._end,  # noqa: SLF001
+        "carried": State._carry,  # noqa: SLF001
         "charged": State._charge,  # noqa: SLF001
         "split": State._split,  # noqa: SLF001
     }
