@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from qtw_lab.ledger.amounts import plain, price
-from qtw_lab.ledger.book import Balance, Book, Fill, Holding
+from qtw_lab.ledger.book import Balance, Book, Charge, Fill, Holding
 from qtw_lab.ledger.refusals import absent, unprocessable
 from qtw_lab.venues.moments import eastern, instant
 from qtw_lab.venues.paper.broker import PaperBroker
@@ -118,7 +118,7 @@ def closing(exchange: PaperBroker, name: str, qty: Decimal | None, percentage: D
 
 
 def activities(exchange: PaperBroker, kinds: list[str], query: dict[str, str]) -> list[dict[str, Any]]:
-    """Activities of the account; fills are all there are.
+    """Activities of the account: fills, and money that came or went without a trade.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def activities(exchange: PaperBroker, kinds: list[str], query: dict[str, str]) -
         422 where a field cannot be what it is.
     """
     exchange.poll()
-    fills = [] if kinds and "FILL" not in [kind.upper() for kind in kinds] else list(exchange.book.fills)
-    first, last = _between(query)
-    fills = [fill for fill in fills if first < fill.at < last]
+    wanted, (first, last) = {kind.upper() for kind in kinds}, _between(query)
+    entries = [entry for entry in exchange.book.entries if first < entry.at < last]
     if query.get("direction", "desc") == "desc":
-        fills.reverse()
-    said = [_activity(exchange, fill) for fill in fills]
+        entries.reverse()
+    said = [_activity(exchange, entry) for entry in entries if isinstance(entry, (Fill, Charge))]
+    said = [one for one in said if not wanted or one["activity_type"] in wanted]
     token = query.get("page_token")
     if token:
         ids = [one["id"] for one in said]
@@ -198,8 +198,20 @@ def _held_overnight(exchange: PaperBroker, symbol: str, qty: Decimal) -> Decimal
     return max(ZERO, min(levels)) if qty > 0 else min(ZERO, max(levels))
 
 
-def _activity(exchange: PaperBroker, fill: Fill) -> dict[str, Any]:
-    day = eastern(fill.at).strftime("%Y%m%d%H%M%S%f")[:17]
+def _activity(exchange: PaperBroker, entry: Fill | Charge) -> dict[str, Any]:
+    day = eastern(entry.at).strftime("%Y%m%d%H%M%S%f")[:17]
+    if isinstance(entry, Charge):
+        return {
+            "id": f"{day}::{entry.id}",
+            "account_id": exchange.account_id,
+            "activity_type": entry.kind,
+            "date": eastern(entry.at).date().isoformat(),
+            "net_amount": plain(entry.amount),
+            "symbol": entry.symbol or None,
+            "description": entry.note,
+            "status": "executed",
+        }
+    fill = entry
     return {
         "id": f"{day}::{fill.id}",
         "account_id": exchange.account_id,
@@ -236,9 +248,9 @@ def _last_balance(exchange: PaperBroker, now: int) -> Balance:
     before = exchange.hours.previous(now)
     close = before.closes if before else 0
     book = Book(exchange.start_cash)
-    for fill in exchange.book.fills:
-        if fill.at <= close:
-            book.record(fill)
+    for entry in exchange.book.entries:
+        if entry.at <= close:
+            book.record(entry)
     names = {holding.number: symbol for symbol, holding in book.holdings.items()}
     rows = _previous(exchange, list(names), now)
     return book.balance({names[int(row["symbol"])]: price(row["close"]) for row in rows})

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from qtw_lab.ledger.book import Fill
+from qtw_lab.ledger.book import Charge, Entry, Fill, Split
 from qtw_lab.ledger.refusals import unprocessable
 from qtw_lab.venues.moments import DAY, SECOND, eastern, instant, midnight
 from qtw_lab.venues.paper.broker import PaperBroker
@@ -56,22 +56,49 @@ def portfolio_history(exchange: PaperBroker, query: dict[str, str]) -> dict[str,
 
 def worth(exchange: PaperBroker, moments: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:
     """What the account was worth at these moments, holdings at the last minute bar that had ended, or else at cost."""
-    fills = exchange.book.fills
-    cash = np.full(len(moments), float(exchange.start_cash))
+    entries = exchange.book.entries
+    money = [(entry.at, _money(entry)) for entry in entries]
+    cash = float(exchange.start_cash) + _summed(money, moments)
     total = np.zeros(len(moments))
-    by_symbol: dict[str, list[Fill]] = {}
-    for fill in fills:
-        by_symbol.setdefault(fill.symbol, []).append(fill)
-    for own in by_symbol.values():
-        times = np.array([fill.at for fill in own], dtype=np.int64)
-        shares = np.cumsum([float(fill.signed) for fill in own])
-        spent = np.cumsum([float(fill.signed * fill.price) for fill in own])
+    for symbol in dict.fromkeys(entry.symbol for entry in entries if isinstance(entry, Fill)):
+        own = [entry for entry in entries if entry.symbol == symbol and isinstance(entry, (Fill, Split))]
+        times = np.array([entry.at for entry in own], dtype=np.int64)
+        shares, paid = _path(own)
         place = np.searchsorted(times, moments, side="right") - 1
-        cash -= np.where(place >= 0, spent[place], 0.0)
         held = np.where(place >= 0, shares[place], 0.0)
-        paid = np.array([float(fill.price) for fill in own])[place]
-        total += held * _prices(exchange, own[0].number, moments, paid, int(times[0]), now)
+        number = exchange.market.symbols.number(symbol)
+        total += held * _prices(exchange, number, moments, paid[place], int(times[0]), now)
     return cash + total
+
+
+def _money(entry: Entry) -> float:
+    """Dollars that an entry brought."""
+    if isinstance(entry, Fill):
+        return float(-entry.signed * entry.price - entry.fee)
+    return float(entry.amount) if isinstance(entry, Charge) else 0.0
+
+
+def _summed(money: list[tuple[int, float]], moments: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """What had come by each of the moments."""
+    times = np.array([at for at, _ in money], dtype=np.int64)
+    order = np.argsort(times, kind="stable")
+    amounts = np.array([amount for _, amount in money], dtype=np.float64)[order]
+    total = np.concatenate([[0.0], np.cumsum(amounts)])
+    found: npt.NDArray[np.float64] = total[np.searchsorted(times[order], moments, side="right")]
+    return found
+
+
+def _path(own: list[Fill | Split]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Shares held after each entry of a symbol, and the price last paid, as shares count then."""
+    shares, paid = [0.0], [0.0]
+    for entry in own:
+        if isinstance(entry, Fill):
+            shares.append(shares[-1] + float(entry.signed))
+            paid.append(float(entry.price))
+        else:
+            shares.append(shares[-1] * float(entry.ratio))
+            paid.append(paid[-1] / float(entry.ratio))
+    return np.array(shares[1:]), np.array(paid[1:])
 
 
 def _history_span(query: dict[str, str], now: int) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import numpy as np
 import pandas as pd
 import pytest
 from small_exchange import OPEN, SECOND, daily, market, quote, trade
@@ -12,6 +13,8 @@ from qtw_lab.ledger.tickets import Exit, Ticket
 from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.store import MemoryStore
+from qtw_lab.venues.simulator.exchange_account import activities
+from qtw_lab.venues.simulator.exchange_history import worth
 
 D = Decimal
 DAY = 86_400
@@ -89,6 +92,25 @@ def test_dividends_come_to_holders_and_are_paid_by_shorts():
     short.submit(ticket("sell", 10, "a"))
     at(clock, short, 6)
     assert short.dividend("AAA", D("0.24")) == D("-2.40")
+
+
+def test_charges_are_activities_and_count_in_the_worth_of_the_account():
+    broker, clock = desk(Costs(borrow_bps_per_year=365, commission_per_share=0.01))
+    broker.submit(ticket("sell", 50, "a"))
+    at(clock, broker, 6)
+    broker.dividend("AAA", D("0.24"))
+    broker.split("AAA", D(2))
+    at(clock, broker, 2 * DAY)
+    said = activities(broker, [], {})
+    assert [one["activity_type"] for one in said] == ["FEE", "FEE", "DIV", "FILL"]
+    assert (said[2]["net_amount"], said[2]["symbol"]) == ("-12", "AAA")
+    assert [one["activity_type"] for one in activities(broker, ["div"], {})] == ["DIV"]
+    moments = np.array([OPEN, OPEN + DAY * SECOND, OPEN + 2 * DAY * SECOND], dtype=np.int64)
+    fees = float(charges(broker)[1][1])
+    # 10,000 + 50 x 100 - 0.50 - 12, and 100 shares short at 110 and 120
+    assert worth(broker, moments, OPEN + 2 * DAY * SECOND) == pytest.approx(
+        [10_000, 14_987.5 - 11_000 + fees, 14_987.5 - 12_000 + fees + float(charges(broker)[2][1])]
+    )
 
 
 def test_a_split_multiplies_shares_and_divides_the_prices_of_open_orders():
