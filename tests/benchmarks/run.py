@@ -17,6 +17,7 @@ from typing import Any
 
 import counting
 import growth
+import papering
 import realtime
 import realtime_lines
 import start
@@ -29,7 +30,7 @@ from processes import PEERS, ROOT, Unusable, run_case
 PAGE = ROOT / "docs" / "benchmarks.md"
 ARTIFACTS = ROOT / "artifacts" / "bench"
 CASES = (*GRIDS, *validation.CASES)
-NAMES = (*(case.name for case in CASES), "start", "growth", "ledger", "realtime")
+NAMES = (*(case.name for case in CASES), "start", "growth", "ledger", "paper", "realtime")
 #: Names that stand for several.
 GROUPS = {"validation": (*(case.name for case in validation.CASES), "ledger")}
 
@@ -77,13 +78,22 @@ def measured_start(repeats: int, folder: Path) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def measured_ledger(repeats: int, folder: Path, *, quick: bool) -> list[dict[str, Any]] | None:
-    """How fast the ledger counts; None if it could not be measured, or counted wrongly."""
-    try:
-        return counting.run(repeats, folder, quick=quick)
-    except Unusable as err:
-        print(f"  ledger: not measured, {err}")
-        return None
+#: What has no other side to be compared with: who measures it, and who writes it.
+PACES: dict[str, tuple[Any, Any]] = {
+    "ledger": (counting.run, tables.ledger_lines), "paper": (papering.run, papering.lines),
+}  # fmt: skip
+
+
+def measure_paces(report: dict[str, Any], chosen: list[str], repeats: int, folder: Path) -> None:
+    """Measure, print and note those that are chosen; what could not be measured, or went wrong, is not noted."""
+    for name in [name for name in PACES if name in chosen]:
+        measure, told = PACES[name]
+        try:
+            report[name] = measure(min(repeats, 3), folder, quick=report["quick"])
+        except Unusable as err:
+            print(f"  {name}: not measured, {err}")
+        else:
+            print("\n".join(told(report[name])), flush=True)
 
 
 def measured_realtime(folder: Path, *, quick: bool) -> dict[str, Any] | None:
@@ -105,7 +115,7 @@ def main() -> int:
     report: dict[str, Any] = {
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "quick": asked.quick, "repeats": repeats,
         "machine": tables.machine(PEERS), "cases": {}, "start": None, "growth": None,
-        "ledger": None, "realtime": None,
+        "ledger": None, "paper": None, "realtime": None,
     }  # fmt: skip
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -123,9 +133,7 @@ def main() -> int:
         if "growth" in chosen:
             report["growth"] = [fit.asdict() for fit in growth.run(min(repeats, 3), folder, quick=asked.quick)]
             print("\n".join(tables.growth_lines(report["growth"])), flush=True)
-        if "ledger" in chosen and (paces := measured_ledger(min(repeats, 3), folder, quick=asked.quick)):
-            report["ledger"] = paces
-            print("\n".join(tables.ledger_lines(paces)), flush=True)
+        measure_paces(report, chosen, repeats, folder)
         if "realtime" in chosen and (streams := measured_realtime(folder, quick=asked.quick)):
             report["realtime"] = streams
             print("\n".join(realtime_lines.lines(streams, judged=not asked.quick)), flush=True)
@@ -139,7 +147,7 @@ def main() -> int:
         print(f"Written: {PAGE.relative_to(ROOT)}")
     if failed:
         print(f"No ratios for {', '.join(failed)}: results differ or our side failed.", file=sys.stderr)
-    missing = [name for name in ("start", "ledger", "realtime") if name in chosen and not report[name]]
+    missing = [name for name in ("start", "ledger", "paper", "realtime") if name in chosen and not report[name]]
     return 1 if failed or missing else 0
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import papering
 import realtime_lines
 from cases import work_mb
 from processes import Outcome
@@ -193,6 +194,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += growth_lines(report["growth"])
     if report.get("ledger"):
         lines += ledger_lines(report["ledger"])
+    if report.get("paper"):
+        lines += papering.lines(report["paper"])
     if report.get("realtime"):
         lines += realtime_lines.lines(report["realtime"], judged=not report["quick"])
     return "\n".join(lines).strip()
