@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from qtw_lab.core import DataError, Fact, Facts, Settings, SetupError
+from qtw_lab.core import DataError, Fact, Facts, Settings, SetupError, SystemClock, VenueError
 from qtw_lab.ledger.amounts import number
 from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.moments import SECOND, identity
 
 if TYPE_CHECKING:
-    from qtw_lab.venues.brokers import Broker
+    from qtw_lab.venues.brokers import Broker, OrderView
     from qtw_lab.venues.paper.embedded import EmbeddedBroker
 
 
@@ -167,28 +167,39 @@ def positions(broker: Broker) -> pd.DataFrame:
 def flatten(broker: Broker, seconds: float = 10.0) -> list[str]:
     """Cancel every open order, then sell what is held and buy back what was sold short; ids of those orders.
 
-    Positions are read after the cancels are through, and each is closed once: the names of the orders depend on what is
-    closed, so that doing it again sends nothing twice.
+    Positions are read once no order is open, so nothing else closes them meanwhile. The names of the closing orders
+    depend on what they close: after a lost answer the same call finds the order instead of sending another, and one
+    that was canceled unfilled is followed by a new one.
 
     Raises
     ------
     VenueError
-        As `Broker`.
+        As `Broker`, and if orders stay open for longer than `seconds`: then nothing was closed.
     """
-    from qtw_lab.core import SystemClock
-
     clock = SystemClock()
     for order in broker.orders():
         _cancel(broker, order.id)
     ends = clock.now().value + int(seconds * SECOND)
-    while broker.orders() and clock.now().value < ends:
+    while broker.orders():
+        if clock.now().value > ends:
+            raise VenueError("Orders are still open after they were canceled, so nothing was closed. Try again.")
         clock.sleep(0.1)
-    sent = []
-    for symbol, shares in broker.positions().items():
-        side, name = "sell" if shares > 0 else "buy", identity("flatten", symbol, shares, len(broker.fills()))
-        exit_order = Ticket(symbol, side, "market", "day", qty=abs(shares), client_order_id=name)
-        sent.append((broker.find(name) or broker.submit(exit_order)).id)
-    return sent
+    fills = len(broker.fills())
+    return [_closing(broker, symbol, shares, fills).id for symbol, shares in broker.positions().items()]
+
+
+def _closing(broker: Broker, symbol: str, shares: Decimal, fills: int) -> OrderView:
+    """The order that closes a position: the one that is there already, unless it ended unfilled."""
+    attempt = 0
+    while True:
+        name = identity("flatten", symbol, shares, fills, attempt)
+        known = broker.find(name)
+        if known is None:
+            side = "sell" if shares > 0 else "buy"
+            return broker.submit(Ticket(symbol, side, "market", "day", qty=abs(shares), client_order_id=name))
+        if known.open or known.filled_qty:
+            return known
+        attempt += 1
 
 
 def _cancel(broker: Broker, order_id: str) -> None:

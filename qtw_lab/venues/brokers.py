@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol, Self
@@ -16,6 +17,15 @@ from qtw_lab.venues.moments import instant
 
 class LostAnswerError(VenueError):
     """A request was sent and no answer came: it may have done its work or not. Ask before you send it again."""
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Say what of the broker's words cannot be read."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as err:
+        raise VenueError(f"The broker's {what} cannot be read ({type(err).__name__}: {err}).") from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +89,7 @@ class OrderView:
         >>> OrderView.of(said).open
         True
         """
-        try:
+        with _reading("order"):
             created = _moment(said["created_at"])
             return cls(
                 id=str(said["id"]),
@@ -97,8 +107,6 @@ class OrderView:
                 replaced_by=said.get("replaced_by"),
                 legs=tuple(cls.of(leg) for leg in said.get("legs") or ()),
             )
-        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
-            raise VenueError(f"The broker's order cannot be read ({type(err).__name__}: {err}).") from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,7 @@ class FillView:
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Self:
         """From Alpaca's words of an activity of kind FILL; errors as `OrderView.of`."""
-        try:
+        with _reading("fill"):
             return cls(
                 id=str(said["id"]),
                 order_id=str(said["order_id"]),
@@ -138,15 +146,13 @@ class FillView:
                 at=_moment(said["transaction_time"]),
                 cumulative=Decimal(str(said["cum_qty"])),
             )
-        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
-            raise VenueError(f"The broker's fill cannot be read ({type(err).__name__}: {err}).") from err
 
     @classmethod
     def told(cls, said: Mapping[str, Any]) -> Self | None:
         """From Alpaca's words of a trade update; None if it is about no fill. Errors as `OrderView.of`."""
         if said.get("event") not in ("fill", "partial_fill"):
             return None
-        try:
+        with _reading("update"):
             order = said["order"]
             return cls(
                 id=str(said["execution_id"]),
@@ -158,8 +164,6 @@ class FillView:
                 at=_moment(said["timestamp"]),
                 cumulative=Decimal(str(order["filled_qty"])),
             )
-        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
-            raise VenueError(f"The broker's update cannot be read ({type(err).__name__}: {err}).") from err
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +180,10 @@ class AccountView:
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Self:
         """From Alpaca's words; errors as `OrderView.of`."""
-        try:
+        with _reading("account"):
             money = {name: Decimal(str(said[name])) for name in ("equity", "cash", "buying_power", "last_equity")}
             blocked = any(said.get(name) for name in ("account_blocked", "trading_blocked", "trade_suspended_by_user"))
             return cls(id=str(said["id"]), **money, blocked=blocked)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as err:
-            raise VenueError(f"The broker's account cannot be read ({type(err).__name__}: {err}).") from err
 
 
 class Broker(Protocol):

@@ -43,6 +43,8 @@ class Intent:
         The broker's name for it, once acknowledged.
     reason : str
         Why it was refused.
+    status, code : int
+        The venue's numbers for that.
     """
 
     ticket: Ticket
@@ -50,6 +52,8 @@ class Intent:
     state: State = "intended"
     order_id: str = ""
     reason: str = ""
+    status: int = 0
+    code: int | None = None
 
 
 class Outbox:
@@ -111,7 +115,7 @@ class Outbox:
             self._note("intended", name, ticket=ticket_json(ticket))
             return self._send(name, ticket)
         if known.state == "refused":
-            raise RefusedError(422, known.reason, 42210000)
+            raise RefusedError(known.status, known.reason, known.code)
         return self._asked_for(name)
 
     def resolve(self) -> dict[str, State]:
@@ -139,7 +143,8 @@ class Outbox:
         except RefusedError as refused:
             if refused.content["message"] == _TAKEN:
                 return self._asked_for(name)
-            self._note("refused", name, reason=str(refused.content["message"]))
+            said = refused.content
+            self._note("refused", name, reason=str(said["message"]), status=refused.status, code=said.get("code"))
             raise
         except LostAnswerError:
             return self._asked_for(name)
@@ -172,7 +177,9 @@ class Outbox:
         elif event.kind == "acknowledged":
             self._intents[name] = replace(self._intents[name], state="acknowledged", order_id=said["order"])
         elif event.kind == "refused":
-            self._intents[name] = replace(self._intents[name], state="refused", reason=said["reason"])
+            self._intents[name] = replace(
+                self._intents[name], state="refused", reason=said["reason"], status=said["status"], code=said["code"]
+            )
         elif event.kind == "absent":
             self._intents[name] = replace(self._intents[name], state="absent")
         else:

@@ -127,8 +127,9 @@ def test_what_was_sent_and_is_still_unknown_blocks_nothing_but_says_so():
 def test_a_refusal_is_remembered_and_a_name_is_of_one_order():
     wire, store = Wire([]), MemoryStore()
     for _ in range(2):
-        with pytest.raises(RefusedError, match="sub-penny"):
+        with pytest.raises(RefusedError, match="sub-penny") as caught:
             outbox(wire, store).submit(ticket("a", "90.005"))
+        assert (caught.value.status, caught.value.content["code"]) == (422, 42210000)
     with pytest.raises(DataError, match="belongs to another order"):
         outbox(wire, store).submit(ticket("a", "91"))
     sender = outbox(wire, store)

@@ -310,6 +310,22 @@ class PaperBroker:
         numbers = {symbol: holding.number for symbol, holding in self.book.holdings.items()}
         return self.book.balance(self.marks(numbers, now), int(self.configurations["max_margin_multiplier"]))
 
+    def buying_power(self, now: int) -> Decimal:
+        """Dollars that new positions may cost, beside what open orders reserve."""
+        return max(ZERO, self.balance(now).buying_power - self.reserved())
+
+    def last_balance(self, now: int) -> Balance:
+        """The balance at the last close before today, at the closes of that day."""
+        before = self.hours.previous(now)
+        close = before.closes if before else 0
+        book = Book(self.start_cash)
+        for entry in self.book.entries:
+            if entry.at <= close:
+                book.record(entry)
+        names = {holding.number: symbol for symbol, holding in book.holdings.items()}
+        rows = self.market.previous_daily(list(names), now) if names else ()
+        return book.balance({names[int(row["symbol"])]: price(row["close"]) for row in rows})
+
     def reserved(self) -> Decimal:
         """What open orders that open positions are reckoned to cost."""
         return sum((order.reserved() for order in self.open_orders()), ZERO)
@@ -403,7 +419,7 @@ class PaperBroker:
             ticket = replace(ticket, shape=replaces.ticket.shape)
         if ticket.client_order_id in self.state.by_client:
             raise malformed("client_order_id must be unique")
-        in_time(ticket, now, session_day=self._session_day(now))
+        in_time(ticket, now, session_day=self.hours.is_session(now))
         order = self._drafted(ticket, asset, now)
         if replaces is not None:
             order.parent, order.role, order.replaces = replaces.parent, replaces.role, replaces.id
@@ -485,12 +501,3 @@ class PaperBroker:
         if last is None:
             raise unprocessable(f'asset "{order.ticket.symbol}" has no price yet')
         return last
-
-    def _session_day(self, now: int) -> bool:
-        """Whether there is a session on the day of a moment."""
-        session = self.hours.current(now, extended=True)
-        return session.early <= now < session.late or self._closed_today(now)
-
-    def _closed_today(self, now: int) -> bool:
-        before = self.hours.previous(now + DAY)
-        return before is not None and 0 <= now - before.opens < DAY // 2

@@ -35,10 +35,9 @@ class EmbeddedBroker:
         """The account."""
         with self.paper.lock:
             now = self.paper.poll()
-            balance = self.paper.balance(now)
-            power = max(Decimal(0), balance.buying_power - self.paper.reserved())
+            balance, last = self.paper.balance(now), self.paper.last_balance(now)
             return AccountView(
-                self.paper.account_id, balance.equity, balance.cash, power, balance.equity,
+                self.paper.account_id, balance.equity, balance.cash, self.paper.buying_power(now), last.equity,
                 bool(self.paper.configurations["suspend_trade"]),
             )  # fmt: skip
 

@@ -52,6 +52,7 @@ class Hours:
         self._market = market
         first, last = (pd.Timestamp(moment, unit="ns", tz="UTC") for moment in market.span)
         self.all = self.between(first - pd.Timedelta(days=366), last + _AHEAD)
+        self._dates = frozenset(session.date for session in self.all)
         self._closes = np.array([session.closes for session in self.all], dtype=np.int64)
         self._lates = np.array([session.late for session in self.all], dtype=np.int64)
         self._opens = np.array([session.opens for session in self.all], dtype=np.int64)
@@ -95,6 +96,10 @@ class Hours:
     def next_close(self, moment: int) -> int:
         """The next regular close after a moment."""
         return self.current(moment).closes
+
+    def is_session(self, moment: int) -> bool:
+        """Whether there is a session on the day of a moment, in New York."""
+        return eastern(moment).date().isoformat() in self._dates
 
     def previous(self, moment: int) -> Session | None:
         """The last session that closed on a date before that of a moment; None where there is none."""

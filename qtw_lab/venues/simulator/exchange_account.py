@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from qtw_lab.ledger.amounts import plain, price
-from qtw_lab.ledger.book import Balance, Book, Charge, Fill, Holding
+from qtw_lab.ledger.book import Charge, Fill, Holding
 from qtw_lab.ledger.refusals import absent, unprocessable
 from qtw_lab.venues.moments import eastern, instant
 from qtw_lab.venues.paper.broker import PaperBroker
@@ -24,8 +24,7 @@ def account(exchange: PaperBroker) -> dict[str, Any]:
     The special memorandum account (`sma`) is not kept, and not told.
     """
     now = exchange.poll()
-    balance, last = exchange.balance(now), _last_balance(exchange, now)
-    power = max(ZERO, balance.buying_power - exchange.reserved())
+    balance, last, power = exchange.balance(now), exchange.last_balance(now), exchange.buying_power(now)
     return {
         "id": exchange.account_id,
         "admin_configurations": {},
@@ -241,19 +240,6 @@ def _between(query: dict[str, str]) -> tuple[int, int]:
     if first is None or last is None:
         raise unprocessable("after and until are RFC 3339 or YYYY-MM-DD")
     return first, last
-
-
-def _last_balance(exchange: PaperBroker, now: int) -> Balance:
-    """The balance at the last close before today, at the closes of that day."""
-    before = exchange.hours.previous(now)
-    close = before.closes if before else 0
-    book = Book(exchange.start_cash)
-    for entry in exchange.book.entries:
-        if entry.at <= close:
-            book.record(entry)
-    names = {holding.number: symbol for symbol, holding in book.holdings.items()}
-    rows = _previous(exchange, list(names), now)
-    return book.balance({names[int(row["symbol"])]: price(row["close"]) for row in rows})
 
 
 def _last_date(exchange: PaperBroker, now: int) -> str | None:
