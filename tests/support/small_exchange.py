@@ -54,6 +54,16 @@ def market(*rows: np.ndarray, names: tuple[str, ...] = ("AAA", "BBB"), days: tup
     )
 
 
+def still():
+    """A market whose quotes stand for two hours, for tests in which nothing has to move: AAA at 100, BBB at 50."""
+    rows = [quote(0, 0, 99.9, 100.1), quote(1, 0, 49.9, 50.1), trade(0, 1, 100.0, number=1)]
+    return market(*rows, trade(0, 7200, 100.0, number=2), days=(daily(0, "2023-12-29", 100.0),))
+
+
+#: A moment at which it has been quoted.
+STILL = pd.Timestamp(OPEN + 5 * SECOND, tz="UTC")
+
+
 class Desk:
     """An exchange at a market, its clock, and its REST side without a network."""
 

@@ -8,11 +8,10 @@ import sys
 import time
 from decimal import Decimal
 
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_exchange import OPEN, SECOND, daily, market, quote, trade
+from small_exchange import OPEN, SECOND, STILL, still
 
 from qtw_lab.core import DataError, VenueError, VirtualClock
 from qtw_lab.ledger.refusals import RefusedError
@@ -25,10 +24,7 @@ from qtw_lab.venues.paper.store import MemoryStore, SqliteStore
 from qtw_lab.venues.simulator.server import Simulator
 
 D = Decimal
-TAPE = market(
-    quote(0, 0, 99.9, 100.1), quote(1, 0, 49.9, 50.1), trade(0, 1, 100.0, number=1), trade(0, 7200, 100.0, number=2),
-    days=(daily(0, "2023-12-29", 100.0),),
-)  # fmt: skip
+TAPE = still()
 
 
 class Killed(BaseException):
@@ -39,7 +35,7 @@ class Wire:
     """A broker whose requests and answers get lost, and at which the sender may die, as a plan says."""
 
     def __init__(self, plan):
-        self.paper = PaperBroker(TAPE, VirtualClock(pd.Timestamp(OPEN + 5 * SECOND, tz="UTC")))
+        self.paper = PaperBroker(TAPE, VirtualClock(STILL))
         self.broker, self.plan = EmbeddedBroker(self.paper), list(plan)
 
     def submit(self, ticket):
@@ -172,7 +168,7 @@ print("done", flush=True)
 def test_a_sender_that_is_killed_again_and_again_sends_each_order_once(tmp_path, kills):
     chance = random.Random(1)
     told = []
-    with Simulator(TAPE, start=pd.Timestamp(OPEN + 5 * SECOND, tz="UTC"), rate_limit=0) as simulator:
+    with Simulator(TAPE, start=STILL, rate_limit=0) as simulator:
         for life in range(kills + 1):
             words = [sys.executable, "-c", SENDER, simulator.url, str(tmp_path / "outbox.sqlite"), str(40 * kills)]
             with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -189,6 +185,6 @@ def test_a_sender_that_is_killed_again_and_again_sends_each_order_once(tmp_path,
 
 def test_the_file_of_an_outbox_is_its_own(tmp_path):
     with SqliteStore(tmp_path / "book.sqlite") as store:
-        PaperBroker(TAPE, VirtualClock(pd.Timestamp(OPEN + 5 * SECOND, tz="UTC")), store=store)
+        PaperBroker(TAPE, VirtualClock(STILL), store=store)
         with pytest.raises(DataError, match="none of an outbox"):
             outbox(Wire([]), store)

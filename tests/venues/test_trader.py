@@ -3,9 +3,8 @@
 import time
 from decimal import Decimal
 
-import pandas as pd
 import pytest
-from small_exchange import OPEN, SECOND, daily, market, quote, trade
+from small_exchange import STILL, still
 
 from qtw_lab.core import Settings, VenueError
 from qtw_lab.ledger.refusals import RefusedError
@@ -21,16 +20,11 @@ from qtw_lab.venues.trade_updates import TradeUpdates, updates_access
 from qtw_lab.venues.trader import Trader, UnreconciledError
 
 D = Decimal
-START = pd.Timestamp(OPEN + 5 * SECOND, tz="UTC")
-TAPE = market(
-    quote(0, 0, 99.9, 100.1), quote(1, 0, 49.9, 50.1), trade(0, 1, 100.0, number=1), trade(0, 7200, 100.0, number=2),
-    days=(daily(0, "2023-12-29", 100.0),),
-)  # fmt: skip
 
 
 @pytest.fixture
 def simulator():
-    with Simulator(TAPE, start=START, rate_limit=0) as simulator:
+    with Simulator(still(), start=STILL, rate_limit=0) as simulator:
         yield simulator
 
 
