@@ -28,14 +28,13 @@ def opened(simulator, key="sim-key"):
     return updates
 
 
-def until(updates, what, seconds=10.0):
-    """Everything told up to the first of a kind."""
+def until(updates, what, seconds=10.0, count=1):
+    """Everything told until there are so many of a kind."""
     found, ends = [], time.monotonic() + seconds
     while time.monotonic() < ends:
-        for told in updates.read(0.1):
-            found.append(told)
-            if told.what == what:
-                return found
+        found += updates.read(0.1)
+        if sum(told.what == what for told in found) >= count:
+            return found
     raise AssertionError(f"waited for {what}, got {found}")
 
 
@@ -48,7 +47,7 @@ def test_changes_are_told_and_the_link_comes_again_after_a_break(simulator):
     try:
         assert [told.what for told in until(updates, "up")] == ["up"]
         bought(simulator, "a")
-        first, second = until(updates, "update") + until(updates, "update")
+        first, second = until(updates, "update", count=2)
         assert [told.content["event"] for told in (first, second)] == ["new", "fill"]
         assert second.content["order"]["client_order_id"] == "a"
         for fault in ({"kind": "drop", "on": "updates"}, {"kind": "close", "on": "updates"}):
