@@ -1,8 +1,8 @@
 """A second, slow engine in plain Python, written from the rules alone, that the compiled kernel is checked against.
 
 It is the executable form of docs/simulation.md. It shares with the kernel the market's arrays and the money functions
-of `ledger`, and no line of the simulation. What it keeps of each symbol is in `reference_book`, what money allows in
-`reference_money`.
+of `ledger`, and no line of the simulation. What it keeps of each symbol is in `reference_book`, how it pays in
+`reference_money`; what an account lets through is in `ledger.purse`, which the sessions of paper trading use as well.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from qtw_lab.backtest.reference_book import (
     STATES,
     Fill,
     Holding,
-    Moment,
     Remainder,
     Wish,
     Working,
-    sign,
 )  # fmt: skip
-from qtw_lab.backtest.reference_money import DUST, Purse
+from qtw_lab.backtest.reference_money import Money
 from qtw_lab.backtest.result import Result
 from qtw_lab.ledger import costs
 from qtw_lab.ledger.account import requirement
+from qtw_lab.ledger.purse import DUST, Moment, sign
 
 #: Differences below this fraction of equity are none.
 SAME: Final = 1e-12
@@ -45,7 +44,7 @@ class Kept(NamedTuple):
     fills: tuple[Fill, ...]
 
 
-class Account(Purse):
+class Account(Money):
     """The money and the holdings at one time, and the history they leave: fills, and (equity, cash, shares) by bar."""
 
     def __init__(self, case: Case) -> None:
@@ -66,7 +65,7 @@ class Account(Purse):
         if not self.ruined:
             self._begin(t)
             self._market_orders(t, ("next_open",), opens)
-            self.equity = self._moment(opens).equity
+            self.equity = self.moment(opens).equity
             for j in range(len(self.holdings)):
                 self._inside(t, j)
             if self.market.average.size:
@@ -82,7 +81,7 @@ class Account(Purse):
             holding.last = holding.last if math.isnan(close) else close
         if not self.ruined:
             self._margin(t, closes)
-        self.path.append((self._moment(closes).equity, self.cash, [h.shares for h in self.holdings]))
+        self.path.append((self.moment(closes).equity, self.cash, [h.shares for h in self.holdings]))
 
     # Events 1 to 3: what happened since the last bar.
 
@@ -126,15 +125,10 @@ class Account(Purse):
         """Sells first, then buys, scaled down together to the buying power."""
         if self.terms.execution not in modes:
             return
-        moment = self._moment(prices)
+        moment = self.moment(prices)
         wishes = [wish for j in range(len(self.holdings)) if (wish := self._market_order(t, j, moment)) is not None]
-        for wish in wishes:
-            if wish.quantity < 0:
-                self._fill_market(wish, moment, 1.0)
-        buys = [wish for wish in wishes if wish.quantity > 0]
-        scale = self._scale(buys, moment) if len(buys) > 1 else 1.0
-        for wish in buys:
-            self._fill_market(wish, moment, scale)
+        for wish, quantity in self.in_turn(wishes, moment):
+            self._fill_market(wish, quantity)
 
     def _market_order(self, t: int, j: int, moment: Moment) -> Wish | None:
         """What waits for this moment, sized, and cut to the bar's volume; None if there is nothing to trade now."""
@@ -144,12 +138,12 @@ class Account(Purse):
         quantity, closing, charged = 0.0, False, False
         if holding.waiting is not None:
             decision, holding.waiting = holding.waiting, None
-            quantity = self._ordered(j, decision, price, moment.equity)
+            quantity = self.ordered(self.terms.sizing, self.case.kind, j, decision, price, moment.equity)
             closing = quantity == -holding.shares
         elif holding.remainder is not None:
             quantity, closing, charged = holding.remainder
             holding.remainder = None
-            quantity = -holding.shares if closing else self._lots(j, self._short_only_if_allowed(j, quantity))
+            quantity = -holding.shares if closing else self.lots(j, self.only_if_allowed(j, quantity))
             if not closing and abs(quantity) * price <= DUST * moment.equity:
                 return None
         if quantity == 0:
@@ -163,40 +157,12 @@ class Account(Purse):
             rest=quantity - allowed, closing=closing,
         )  # fmt: skip
 
-    def _fill_market(self, wish: Wish, moment: Moment, scale: float) -> None:
-        quantity = self._granted(wish, moment, scale)
+    def _fill_market(self, wish: Wish, quantity: float) -> None:
         if quantity != 0:
             self._trade(wish, quantity)
         if wish.rest != 0:
             charged = quantity != 0 or wish.per_order == 0
             self.holdings[wish.symbol].remainder = Remainder(wish.rest, wish.closing, charged)
-
-    def _ordered(self, j: int, decision: float, price: float, equity: float) -> float:
-        """How many shares a decision calls for beside those held: cut to lots, and zero if too little to send."""
-        held = self.holdings[j].shares
-        if decision == 0:
-            return -held
-        if equity <= 0:
-            return 0.0
-        quantity = self._lots(j, self._short_only_if_allowed(j, self._wanted(j, decision, price, equity)))
-        value = abs(quantity) * price
-        if value <= DUST * equity or (value < self.rules.min_notional and quantity != -held):
-            return 0.0
-        return quantity
-
-    def _wanted(self, j: int, decision: float, price: float, equity: float) -> float:
-        sizing, held = self.terms.sizing, self.holdings[j].shares
-        if self.case.kind == "weights":
-            value = decision * equity
-            return 0.0 if abs(value - held * price) <= sizing.rebalance_band * equity else value / price - held
-        if sizing.rule == "fixed_shares":
-            return decision * sizing.amount - held
-        value = {
-            "all_in": decision * equity / len(self.holdings),
-            "fixed_cash": decision * sizing.amount,
-            "fraction": decision * sizing.amount * equity,
-        }[sizing.rule]
-        return value / price - held
 
     def _hear(self, t: int, j: int, decision: float) -> None:
         """Remember a decision, and send an order if it is new and no earlier exit forbids it."""
@@ -284,7 +250,7 @@ class Account(Purse):
             met = next((work for work in working if work.met(price, at_open=at_open)), None)
             if met is not None:
                 resting = met.kind == "limit" and price == met.limit and not at_open
-                moment = self._moment(self.market.open[t].tolist())._replace(equity=self.equity)
+                moment = self.moment(self.market.open[t].tolist())._replace(equity=self.equity)
                 self._attempt(t, j, met, price, moment, taking=not resting)
                 again = True
 
@@ -318,7 +284,7 @@ class Account(Purse):
             t, j, allowed, price, work.reason, limit=work.kind == "limit", taking=taking, order=work.order,
             per_order=0.0 if work.charged else self.rates.commission_per_order,
         )  # fmt: skip
-        quantity = self._granted(wish, moment, 1.0)
+        quantity = self.granted(wish, moment, 1.0)
         if work.life == "fok" and quantity != wanted:
             holding.finish(work, "expired")
         elif quantity == 0:
@@ -334,9 +300,9 @@ class Account(Purse):
     def _left(self, j: int, work: Working, price: float, moment: Moment) -> float:
         """Signed shares an order still wants; zero if it is too small to be sent."""
         if work.decision is not None:
-            wanted = self._ordered(j, work.decision, price, moment.equity)
+            wanted = self.ordered(self.terms.sizing, self.case.kind, j, work.decision, price, moment.equity)
             return wanted if sign(wanted) == work.side else 0.0
-        wanted = self._lots(j, self._short_only_if_allowed(j, work.side * work.left))
+        wanted = self.lots(j, self.only_if_allowed(j, work.side * work.left))
         small = abs(wanted) * price < self.rules.min_notional and wanted != -self.holdings[j].shares
         tested, work.tested = work.tested, True
         return 0.0 if small and not tested and work.order >= 0 else wanted
@@ -357,12 +323,12 @@ class Account(Purse):
 
     def _on_close(self, t: int, closes: list[float]) -> None:
         """On-close orders, by symbol and in the order given."""
-        self.equity = self._moment(closes).equity
+        self.equity = self.moment(closes).equity
         for j, holding in enumerate(self.holdings):
             for work in holding.live(t) if self._has_bar(t, j) else ():
                 met = work.kind == "market" or work.side * closes[j] <= work.side * work.limit
                 if work.life == "cls" and work.state == "open" and met and holding.room > 0:
-                    moment = self._moment(closes)._replace(equity=self.equity)
+                    moment = self.moment(closes)._replace(equity=self.equity)
                     self._attempt(t, j, work, closes[j], moment, taking=True)
 
     def _end_lives(self, t: int) -> None:
@@ -384,7 +350,7 @@ class Account(Purse):
     # Events 8 and 9.
 
     def _margin(self, t: int, closes: list[float]) -> None:
-        moment, rules = self._moment(closes), self.rules
+        moment, rules = self.moment(closes), self.rules
         values = [h.shares * h.last for h in self.holdings]
         longs, shorts = sum(v for v in values if v > 0), sum(-v for v in values if v < 0)
         needed = requirement(longs, shorts, rules.maintenance, rules.maintenance_short)
@@ -406,7 +372,7 @@ class Account(Purse):
             per_order = self.rates.commission_per_order
             wish = self._wish(t, j, quantity, holding.last, "margin_call", limit=self.ruined, per_order=per_order)
             self._trade(wish, quantity)
-        if not self.ruined and self._moment(closes).equity <= 0:
+        if not self.ruined and self.moment(closes).equity <= 0:
             self._margin(t, closes)  # the cut itself was too dear
 
     # What the history gives back.

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from qtw_lab.core import Order
 from qtw_lab.ledger import Entry, Stops
+from qtw_lab.ledger.purse import sign
 
 NAN: Final = float("nan")
 #: A position below this fraction of the fill that left it is none.
@@ -52,14 +53,6 @@ class Wish(NamedTuple):
     order: int = -1
     rest: float = 0.0
     closing: bool = False
-
-
-class Moment(NamedTuple):
-    """Prices at which orders of one moment are valued (NaN: no bar), the same with last prices there, and equity."""
-
-    prices: list[float]
-    marks: list[float]
-    equity: float
 
 
 class Remainder(NamedTuple):
@@ -280,8 +273,3 @@ class Holding:
         else:
             self.works.remove(work)
             self.finished.append(work)
-
-
-def sign(number: float) -> int:
-    """1, 0 or -1."""
-    return int(number > 0) - int(number < 0)

@@ -37,12 +37,11 @@ class Arrivals(NamedTuple):
     times: Instants
 
 
-class Market(Protocol):
-    """A market whose past and future are fixed: whatever is asked, and in whatever order, the answer is the same.
+class Prices(Protocol):
+    """What an account needs of a market whose past and future are fixed: its assets, its hours, its quotes and trades.
 
     All times are nanoseconds since 1970, UTC. A row's `time` says when it happened; it *arrives* then or later. No
-    answer holds what had not arrived by `now`. `EventMarket` in `market_events` is a market for whom only the events
-    must be said.
+    answer holds what had not arrived by `now`.
     """
 
     @property
@@ -63,12 +62,31 @@ class Market(Protocol):
         """Sessions from date to date as `qtw_lab.data.calendars.sessions` gives them."""
         ...
 
-    def events(self, start: int, end: int, numbers: Numbers | None = None) -> Rows:
-        """`TICK` rows that arrive at ``start <= instant < end``, in order of arrival; of all symbols or of some."""
+    def arrivals(self, start: int, end: int, numbers: Numbers | None = None) -> Arrivals:
+        """`TICK` rows that arrive at ``start <= instant < end``, of all symbols or of some, and the instant of each."""
         ...
 
-    def arrivals(self, start: int, end: int, numbers: Numbers | None = None) -> Arrivals:
-        """The same rows and the instant of each."""
+    def latest_trades(self, numbers: Numbers, now: int) -> Rows:
+        """Of each symbol the last trade that still stands and sets a price, at most one row a symbol."""
+        ...
+
+    def latest_quotes(self, numbers: Numbers, now: int) -> Rows:
+        """Of each symbol the last quote, at most one row a symbol."""
+        ...
+
+    def previous_daily(self, numbers: Numbers, now: int) -> Rows:
+        """Of each symbol the bar of the last session before the day of `now`, at most one row a symbol."""
+        ...
+
+
+class Market(Prices, Protocol):
+    """A market that can be served: whatever is asked, and in whatever order, the answer is the same.
+
+    `EventMarket` in `market_events` is a market for whom only the events must be said.
+    """
+
+    def events(self, start: int, end: int, numbers: Numbers | None = None) -> Rows:
+        """`TICK` rows that arrive at ``start <= instant < end``, in order of arrival; of all symbols or of some."""
         ...
 
     def published(self, start: int, end: int, numbers: Numbers | None = None) -> Arrivals:
@@ -104,16 +122,4 @@ class Market(Protocol):
         adjustment : {"raw", "split", "dividend", "all"}
             For what happened up to the market's own day, not after it.
         """
-        ...
-
-    def latest_trades(self, numbers: Numbers, now: int) -> Rows:
-        """Of each symbol the last trade that still stands and sets a price, at most one row a symbol."""
-        ...
-
-    def latest_quotes(self, numbers: Numbers, now: int) -> Rows:
-        """Of each symbol the last quote, at most one row a symbol."""
-        ...
-
-    def previous_daily(self, numbers: Numbers, now: int) -> Rows:
-        """Of each symbol the bar of the last session before the day of `now`, at most one row a symbol."""
         ...

@@ -22,20 +22,12 @@ from qtw_lab.ledger.amounts import ZERO, plain, price
 from qtw_lab.ledger.book import Balance, Book
 from qtw_lab.ledger.lifecycle import FINAL
 from qtw_lab.ledger.refusals import absent, malformed, unprocessable
-from qtw_lab.ledger.tickets import CENT, Ticket, check_apart
-from qtw_lab.venues.market import Market
+from qtw_lab.ledger.tickets import CENT, Ticket
+from qtw_lab.venues.market import Prices
 from qtw_lab.venues.moments import DAY, SECOND, identity
+from qtw_lab.venues.paper.account_rules import AlpacaRules, Rules
 from qtw_lab.venues.paper.carrying import costs_nothing, due
-from qtw_lab.venues.paper.checks import (
-    enough_power,
-    enough_shares,
-    fits_position,
-    in_time,
-    no_wash_trade,
-    shortable,
-    taking,
-    tradable,
-)
+from qtw_lab.venues.paper.checks import fits_position, in_time, taking, tradable
 from qtw_lab.venues.paper.events import ticket_json
 from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.paper.journal import Journal
@@ -45,8 +37,6 @@ from qtw_lab.venues.paper.orders import Order
 from qtw_lab.venues.paper.state import State
 from qtw_lab.venues.paper.store import MemoryStore, Store
 
-#: Alpaca's page on orders: a short sale is reckoned at 3% above the ask.
-_SHORT_MARGIN: Final = Decimal("1.03")
 #: The venue does not say when GTC orders end; 90 days is the common rule among brokers.
 _GTC: Final = 90 * DAY
 #: What may be replaced: an order that is at the market, or the stop of a pair of exits, which waits there.
@@ -58,7 +48,7 @@ class PaperBroker:
 
     Parameters
     ----------
-    market : Market
+    market : Prices
         Whose quotes and trades orders meet.
     clock : Clock
         Market time.
@@ -66,6 +56,8 @@ class PaperBroker:
         Dollars in the account when it is opened.
     model : FillModel, optional
         How generous the market is; by default quotes fill everything, free of charge.
+    rules : Rules, optional
+        What the account may do; by default Alpaca's rules of a margin account.
     store : Store, optional
         Where the book is kept; one that has events goes on from there. By default it lives as long as this.
 
@@ -81,9 +73,10 @@ class PaperBroker:
     """
 
     def __init__(
-        self, market: Market, clock: Clock, cash: float | Decimal = 100_000, *, model: FillModel | None = None,
-        store: Store | None = None,
+        self, market: Prices, clock: Clock, cash: float | Decimal = 100_000, *, model: FillModel | None = None,
+        store: Store | None = None, rules: Rules | None = None,
     ) -> None:  # fmt: skip
+        self._rules = AlpacaRules() if rules is None else rules
         self.market, self.clock = market, clock
         self.hours = Hours(market)
         self.assets = {str(asset["symbol"]): asset for asset in market.assets()}
@@ -102,6 +95,11 @@ class PaperBroker:
             )
         self._polled = now
         self._recover()
+
+    @property
+    def model(self) -> FillModel:
+        """How orders fill."""
+        return self.matching.model
 
     @property
     def state(self) -> State:
@@ -312,7 +310,7 @@ class PaperBroker:
 
     def buying_power(self, now: int) -> Decimal:
         """Dollars that new positions may cost, beside what open orders reserve."""
-        return max(ZERO, self.balance(now).buying_power - self.reserved())
+        return max(ZERO, self._rules.power(self, now) - self.reserved())
 
     def last_balance(self, now: int) -> Balance:
         """The balance at the last close before today, at the closes of that day."""
@@ -381,7 +379,7 @@ class PaperBroker:
 
     def _closes(self, now: int) -> list[int]:
         """Closes up to now that holding has not been paid for yet; none where it costs nothing."""
-        if costs_nothing(self.matching.model.costs):
+        if costs_nothing(self.model.costs):
             return []
         return [session.closes for session in self.hours.all if self.state.carried < session.closes <= now]
 
@@ -389,7 +387,7 @@ class PaperBroker:
         """Pay for what was held since the last close."""
         numbers = {symbol: holding.number for symbol, holding in self.book.holdings.items()}
         seconds = (close - self.state.carried) / SECOND
-        for one in due(self.book, self.marks(numbers, close), seconds, self.matching.model.costs):
+        for one in due(self.book, self.marks(numbers, close), seconds, self.model.costs):
             self._charge(close, one.kind, one.amount, "", one.note)
         self._journal.put("carried", close)
 
@@ -426,7 +424,7 @@ class PaperBroker:
             order.status = "held" if replaces.status == "held" else order.status
         if not order.role:
             fits_position(ticket, self.book.held(ticket.symbol))
-        order.reserve = self._afford(order, asset, now, replaces)
+        order.reserve = self._rules.reserve(self, order, asset, now, replaces)
         self._keep(order, now)
         for leg in ticket.exits() if not order.role and replaces is None else ():
             child = replace(self._drafted(leg, asset, now), status="held", parent=order.id, expires=order.expires)
@@ -437,7 +435,7 @@ class PaperBroker:
     def _drafted(self, ticket: Ticket, asset: Mapping[str, Any], now: int) -> Order:
         """An order that is not in the book yet."""
         place, extended = len(self.orders), ticket.extended_hours
-        live = self.hours.live(now + int(self.matching.model.latency * SECOND), extended=extended)
+        live = self.hours.live(now + int(self.model.latency * SECOND), extended=extended)
         session = self.hours.current(now, extended=extended)
         return Order(
             id=identity("order", self.account_id, place),
@@ -470,34 +468,3 @@ class PaperBroker:
         if old.armed:  # it meets the market as any order does, or is held as the old one was
             self._journal.put("armed", now, new.id, held=True)
         return new
-
-    def _afford(self, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None) -> Decimal:
-        """What to reserve; refuse what would trade with itself, or sell or spend what is not there."""
-        ticket = order.ticket
-        others = [other for other in self.open_orders() if other is not replaces]
-        no_wash_trade(ticket, others)
-        held = self.book.held(ticket.symbol)
-        if order.role:
-            return ZERO
-        each = order.limit or ticket.stop_price or self._reckoned(order, now)
-        if ticket.stop_loss is not None and ticket.kind in ("market", "stop") and ticket.stop_loss.stop is not None:
-            check_apart(long=ticket.buys, stop=ticket.stop_loss.stop, base=each)
-        if held and (held > 0) != ticket.buys:
-            enough_shares(order, each, held, others)
-            return ZERO
-        if not ticket.buys:
-            shortable(ticket, asset, self.configurations)
-            each = max(each, self._reckoned(order, now) * _SHORT_MARGIN)
-        power = self.balance(now).buying_power - sum((other.reserved() for other in others), ZERO)
-        enough_power(each * order.left(each), power)
-        return each
-
-    def _reckoned(self, order: Order, now: int) -> Decimal:
-        """What a share is likely to cost: the ask, or the last price."""
-        for row in self.market.latest_quotes([order.number], now):
-            if row["other_price"] > 0:
-                return price(row["other_price"])
-        last = self.marks({order.ticket.symbol: order.number}, now).get(order.ticket.symbol)
-        if last is None:
-            raise unprocessable(f'asset "{order.ticket.symbol}" has no price yet')
-        return last

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from qtw_lab.venues.market import Market
+from qtw_lab.venues.market import Prices
 from qtw_lab.venues.moments import EASTERN, SECOND, eastern
 
 _HOUR: Final = 3600 * SECOND
@@ -44,11 +44,11 @@ class Hours:
 
     Parameters
     ----------
-    market : Market
+    market : Prices
         Asked for its sessions.
     """
 
-    def __init__(self, market: Market) -> None:
+    def __init__(self, market: Prices) -> None:
         self._market = market
         first, last = (pd.Timestamp(moment, unit="ns", tz="UTC") for moment in market.span)
         self.all = self.between(first - pd.Timedelta(days=366), last + _AHEAD)
@@ -96,6 +96,10 @@ class Hours:
     def next_close(self, moment: int) -> int:
         """The next regular close after a moment."""
         return self.current(moment).closes
+
+    def sessions_until(self, moment: int) -> list[Session]:
+        """Sessions that had opened by a moment, oldest first."""
+        return self.all[: int(np.searchsorted(self._opens, moment, side="right"))]
 
     def is_session(self, moment: int) -> bool:
         """Whether there is a session on the day of a moment, in New York."""

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qtw_lab.ledger.amounts import ZERO, plain, price
 from qtw_lab.ledger.tickets import AT_ONCE, AUCTIONS
 from qtw_lab.venues.conditions import rules
-from qtw_lab.venues.market import Arrivals, Market
+from qtw_lab.venues.market import Arrivals, Prices
 from qtw_lab.venues.moments import SECOND, identity
 from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.paper.journal import Journal
@@ -67,7 +67,7 @@ class Matching:
 
     Parameters
     ----------
-    market : Market
+    market : Prices
         Gives quotes and trades as they arrive.
     hours : Hours
         When it trades.
@@ -77,7 +77,7 @@ class Matching:
         How generous the market is.
     """
 
-    def __init__(self, market: Market, hours: Hours, journal: Journal, model: FillModel) -> None:
+    def __init__(self, market: Prices, hours: Hours, journal: Journal, model: FillModel) -> None:
         self._market, self._hours, self._journal, self.model = market, hours, journal, model
 
     def pause(self, since: int, until: int, orders: Sequence[Order]) -> int:
@@ -224,10 +224,16 @@ class Matching:
         shown, paid = self._side(order, quote)
         if order.limit is not None and not arriving:
             paid = order.limit
+        paid = self._worse(order, paid)
         qty = order.left(paid)
         if self.model.sized:
             qty = min(qty, self._share(shown, order))
         return self.model.part(order.id, order.fills, qty), paid
+
+    def _worse(self, order: Order, quoted: Decimal) -> Decimal:
+        """What is paid for a share that is quoted so: limit orders pay what is quoted."""
+        limited = order.ticket.kind in ("limit", "stop_limit")
+        return quoted if limited else self.model.paid(quoted, buys=order.ticket.buys)
 
     def _share(self, shown: Decimal, order: Order) -> Decimal:
         """What of a size an order gets; whole shares if it asks for whole shares, one at least."""
@@ -434,6 +440,7 @@ class Matching:
             paid, limit = price(row["price"]), order.limit
             met = limit is None or (paid <= limit if order.ticket.buys else paid >= limit)
             if row["time"] >= since and met:
+                paid = self._worse(order, paid)
                 self._fill(order, at, order.left(paid), paid, resting=False)
         if order.open:
             self.end(order, "canceled", at)

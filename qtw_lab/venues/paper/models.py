@@ -10,10 +10,11 @@ from typing import Final
 
 from qtw_lab.core import DataError, lookup
 from qtw_lab.ledger import Costs
-from qtw_lab.ledger.costs import commission, sale_fees
+from qtw_lab.ledger.costs import adverse_move, commission, sale_fees
 from qtw_lab.venues.moments import identity
 
 _MILLIONTH: Final = Decimal("0.000001")
+_BILLIONTH: Final = Decimal("0.000000001")
 _FREE: Final = Costs()
 
 
@@ -38,7 +39,10 @@ class FillModel:
     partials : float
         How often a fill is cut to a random part of the order.
     costs : Costs
-        Commission and fees; the spread is the market's, so its `spread_bps`, `slippage_bps` and `impact` do not count.
+        Commission and fees. The spread is the market's, so its `spread_bps` and `slippage_bps` count only if `adverse`.
+    adverse : bool
+        Whether market and stop orders pay half of the costs' spread and their slippage beyond the quote: for a market
+        whose quotes have no spread of their own.
 
     Raises
     ------
@@ -57,8 +61,11 @@ class FillModel:
     latency: float = 0.0
     partials: float = 0.0
     costs: Costs = _FREE
+    adverse: bool = False
 
     def __post_init__(self) -> None:
+        if self.adverse and self.costs.impact:
+            raise DataError("FillModel: a quote tells nothing of a day's volume, so there can be no impact; give 0.")
         ranges = {"participation": (0.0, 1.0), "queue": (0.0, 1e9), "latency": (0.0, 60.0), "partials": (0.0, 1.0)}
         for entry in fields(self):
             value = getattr(self, entry.name)
@@ -93,6 +100,17 @@ class FillModel:
         )  # fmt: skip
 
     @classmethod
+    def backtest(cls, costs: Costs | None = None) -> FillModel:
+        """As the backtest fills: all of an order at the price of the bar, made worse by the costs.
+
+        Parameters
+        ----------
+        costs : Costs, optional
+            Those of the backtest; free by default.
+        """
+        return cls(costs=_FREE if costs is None else costs, adverse=True)
+
+    @classmethod
     def named(cls, name: str) -> FillModel:
         """The model of a name: alpaca, conservative or plain (quotes fill everything, free of charge).
 
@@ -114,6 +132,20 @@ class FillModel:
         cut = quantity * Decimal(f"{share:.6f}")
         cut = cut.to_integral_value("ROUND_DOWN") if quantity == quantity.to_integral_value() else round(cut, 9)
         return cut if 0 < cut < quantity else quantity
+
+    def paid(self, quoted: Decimal, *, buys: bool) -> Decimal:
+        """What an order without a limit pays for a share that is quoted so, to the billionth of a dollar.
+
+        Examples
+        --------
+        >>> FillModel.backtest(Costs(spread_bps=20)).paid(Decimal(100), buys=True)
+        Decimal('100.100000000')
+        """
+        if not self.adverse:
+            return quoted
+        move = adverse_move(self.costs.spread_bps, self.costs.slippage_bps, 0.0, 0.0, 0.0)
+        worse = float(quoted) * (1.0 + (move if buys else -move))
+        return Decimal(repr(worse)).quantize(_BILLIONTH)
 
     def fee(self, quantity: Decimal, price: Decimal, *, first: bool, resting: bool) -> Decimal:
         """What a fill costs, in dollars to the millionth.

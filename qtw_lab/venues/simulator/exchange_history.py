@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from qtw_lab.ledger.book import Charge, Entry, Fill, Split
 from qtw_lab.ledger.refusals import unprocessable
+from qtw_lab.venues.market import Market
 from qtw_lab.venues.moments import DAY, SECOND, eastern, instant, midnight
 from qtw_lab.venues.paper.broker import PaperBroker
 from qtw_lab.venues.paper.hours import Session
@@ -19,7 +20,7 @@ _DAYS: Final = {"D": 1, "W": 7, "M": 31, "A": 366}
 _STEPS: Final = {"1Min": 60, "5Min": 300, "15Min": 900, "1H": 3600, "1D": 86_400}
 
 
-def portfolio_history(exchange: PaperBroker, query: dict[str, str]) -> dict[str, Any]:
+def portfolio_history(market: Market, exchange: PaperBroker, query: dict[str, str]) -> dict[str, Any]:
     """The worth of the account over time, worked out anew from its fills and the market's bars.
 
     Each point is the worth at the end of a window, labelled by its beginning; windows are those of regular sessions.
@@ -39,8 +40,8 @@ def portfolio_history(exchange: PaperBroker, query: dict[str, str]) -> dict[str,
         raise unprocessable(f"invalid timeframe: {timeframe}; it is one of {', '.join(_STEPS)}")
     windows = _windows(exchange, start, end, _STEPS[timeframe])
     labels = [begins for begins, _ in windows]
-    values = worth(exchange, np.array([ends for _, ends in windows], dtype=np.int64), now)
-    base = float(worth(exchange, np.array([start], dtype=np.int64), now)[0])
+    values = worth(market, exchange, np.array([ends for _, ends in windows], dtype=np.int64), now)
+    base = float(worth(market, exchange, np.array([start], dtype=np.int64), now)[0])
     gain = values - base
     return {
         "timestamp": [begins // SECOND for begins in labels],
@@ -54,7 +55,7 @@ def portfolio_history(exchange: PaperBroker, query: dict[str, str]) -> dict[str,
     }
 
 
-def worth(exchange: PaperBroker, moments: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:
+def worth(market: Market, exchange: PaperBroker, moments: npt.NDArray[np.int64], now: int) -> npt.NDArray[np.float64]:
     """What the account was worth at these moments, holdings at the last minute bar that had ended, or else at cost."""
     entries = exchange.book.entries
     money = [(entry.at, _money(entry)) for entry in entries]
@@ -67,7 +68,7 @@ def worth(exchange: PaperBroker, moments: npt.NDArray[np.int64], now: int) -> np
         place = np.searchsorted(times, moments, side="right") - 1
         held = np.where(place >= 0, shares[place], 0.0)
         number = exchange.market.symbols.number(symbol)
-        total += held * _prices(exchange, number, moments, paid[place], int(times[0]), now)
+        total += held * _prices(market, number, moments, paid[place], int(times[0]), now)
     return cash + total
 
 
@@ -137,7 +138,7 @@ def _cut(session: Session, start: int, end: int, step: int) -> list[tuple[int, i
 
 
 def _prices(
-    exchange: PaperBroker,
+    market: Market,
     number: int,
     moments: npt.NDArray[np.int64],
     paid: npt.NDArray[np.float64],
@@ -149,7 +150,7 @@ def _prices(
     minute = since // (60 * SECOND) * 60 * SECOND
     if until <= minute:
         return paid
-    bars = exchange.market.bars([number], 60, minute, until, now)
+    bars = market.bars([number], 60, minute, until, now)
     if not len(bars):
         return paid
     place = np.searchsorted(bars["time"] + 60 * SECOND, moments, side="right") - 1

@@ -64,12 +64,12 @@ def routes(market: Market, exchange: PaperBroker, clock: Clock, days: Days | Non
     list of Route
         To be tried in their order; see `qtw_lab.venues.simulator.asking.reply`.
     """
-    return [*market_rest.routes(market, clock, days), *trading_routes(exchange)]
+    return [*market_rest.routes(market, clock, days), *trading_routes(market, exchange)]
 
 
-def trading_routes(exchange: PaperBroker) -> list[Route]:
+def trading_routes(market: Market, exchange: PaperBroker) -> list[Route]:
     """What the trading side answers."""
-    answers, lists = TradingAnswers(exchange), Watchlists(exchange)
+    answers, lists = TradingAnswers(market, exchange), Watchlists(exchange)
     order, position, by_name = rf"/v2/orders/{_PLACE}", rf"/v2/positions/{_PLACE}", r"/v2/watchlists:by_name"
     one = rf"/v2/watchlists/{_PLACE}"
     table: list[tuple[str, str, Callable[[Request], Any], int]] = [
@@ -112,8 +112,8 @@ def trading_routes(exchange: PaperBroker) -> list[Route]:
 class TradingAnswers:
     """Handlers of the trading side: each takes a `Request` and gives a body, or raises `RefusedError`."""
 
-    def __init__(self, exchange: PaperBroker) -> None:
-        self._exchange = exchange
+    def __init__(self, market: Market, exchange: PaperBroker) -> None:
+        self._market, self._exchange = market, exchange
 
     def account(self, request: Request) -> dict[str, Any]:  # noqa: ARG002  (a handler takes the question)
         """The account."""
@@ -139,7 +139,7 @@ class TradingAnswers:
 
     def history(self, request: Request) -> dict[str, Any]:
         """The account's worth over time."""
-        return portfolio_history(self._exchange, _fields(request))
+        return portfolio_history(self._market, self._exchange, _fields(request))
 
     def assets(self, request: Request) -> list[dict[str, Any]]:
         """Assets, by status, class, exchange and attributes."""

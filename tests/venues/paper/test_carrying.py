@@ -108,7 +108,7 @@ def test_charges_are_activities_and_count_in_the_worth_of_the_account():
     moments = np.array([OPEN, OPEN + DAY * SECOND, OPEN + 2 * DAY * SECOND], dtype=np.int64)
     fees = float(charges(broker)[1][1])
     # 10,000 + 50 x 100 - 0.50 - 12, and 100 shares short at 110 and 120
-    assert worth(broker, moments, OPEN + 2 * DAY * SECOND) == pytest.approx(
+    assert worth(broker.market, broker, moments, OPEN + 2 * DAY * SECOND) == pytest.approx(
         [10_000, 14_987.5 - 11_000 + fees, 14_987.5 - 12_000 + fees + float(charges(broker)[2][1])]
     )
 
