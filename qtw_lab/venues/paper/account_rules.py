@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
 from qtw_lab.ledger import Account
 from qtw_lab.ledger.account import buying_power, rounded
 from qtw_lab.ledger.amounts import ZERO, price
+from qtw_lab.ledger.book import Balance, Book
 from qtw_lab.ledger.refusals import unprocessable
 from qtw_lab.ledger.tickets import check_apart
+from qtw_lab.venues.market import Prices
 from qtw_lab.venues.paper.checks import enough_power, enough_shares, no_wash_trade, shortable
+from qtw_lab.venues.paper.hours import Hours
+from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.orders import Order
-
-if TYPE_CHECKING:
-    from qtw_lab.venues.paper.broker import PaperBroker
 
 #: Alpaca's page on orders: a short sale is reckoned at 3% above the ask.
 _SHORT_MARGIN: Final = Decimal("1.03")
@@ -23,15 +24,32 @@ _SHORT_MARGIN: Final = Decimal("1.03")
 _NOISE: Final = Decimal("0.000001")
 
 
+class Paper(Protocol):
+    """What rules may ask a paper account; see `qtw_lab.venues.paper.broker.PaperBroker`."""
+
+    market: Prices
+    hours: Hours
+
+    @property
+    def model(self) -> FillModel: ...  # noqa: D102  (as of the broker)
+    @property
+    def book(self) -> Book: ...  # noqa: D102  (as of the broker)
+    @property
+    def configurations(self) -> Mapping[str, Any]: ...  # noqa: D102  (as of the broker)
+    def balance(self, now: int) -> Balance: ...  # noqa: D102  (as of the broker)
+    def open_orders(self) -> list[Order]: ...  # noqa: D102  (as of the broker)
+    def marks(self, numbers: Mapping[str, int], now: int) -> dict[str, Decimal]: ...  # noqa: D102  (as of the broker)
+
+
 class Rules(Protocol):
     """What an account may do, asked before an order is taken."""
 
-    def power(self, paper: PaperBroker, now: int) -> Decimal:
+    def power(self, paper: Paper, now: int) -> Decimal:
         """Dollars that new positions may cost, before what open orders reserve."""
         ...
 
     def reserve(
-        self, paper: PaperBroker, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None
+        self, paper: Paper, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None
     ) -> Decimal:  # fmt: skip
         """What to reserve for a share of an order, in dollars; one that replaces another counts instead of it.
 
@@ -46,12 +64,12 @@ class Rules(Protocol):
 class AlpacaRules:
     """Alpaca's rules of a margin account."""
 
-    def power(self, paper: PaperBroker, now: int) -> Decimal:
+    def power(self, paper: Paper, now: int) -> Decimal:
         """As in `Rules`."""
         return paper.balance(now).buying_power
 
     def reserve(
-        self, paper: PaperBroker, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None
+        self, paper: Paper, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None
     ) -> Decimal:  # fmt: skip
         """As in `Rules`: no order may trade with another, give away more than is held, or spend more than there is."""
         ticket = order.ticket
@@ -86,7 +104,7 @@ class LedgerRules:
     def __init__(self, account: Account | None = None) -> None:
         self.account = Account() if account is None else account
 
-    def power(self, paper: PaperBroker, now: int) -> Decimal:
+    def power(self, paper: Paper, now: int) -> Decimal:
         """As in `Rules`."""
         a, balance = self.account, paper.balance(now)
         exposure = float(balance.long - balance.short)
@@ -95,7 +113,7 @@ class LedgerRules:
         return price(buying_power(a.buying_power == "gross", a.leverage, equity, cash, unsettled, exposure))
 
     def reserve(
-        self, paper: PaperBroker, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None  # noqa: ARG002
+        self, paper: Paper, order: Order, asset: Mapping[str, Any], now: int, replaces: Order | None  # noqa: ARG002
     ) -> Decimal:  # fmt: skip
         """As in `Rules`: what closes a position is free, what goes beyond needs buying power or leave to sell short."""
         if order.role:
@@ -129,7 +147,7 @@ class LedgerRules:
         if beyond and float(wanted * quoted) < least:
             raise unprocessable(f"an order must be worth {least:g} or more")
 
-    def _unsettled(self, paper: PaperBroker, now: int) -> Decimal:
+    def _unsettled(self, paper: Paper, now: int) -> Decimal:
         """Proceeds of sales that are not settled yet."""
         sessions = paper.hours.sessions_until(now)
         last = sessions[-self.account.settlement].opens if len(sessions) >= self.account.settlement else 0
@@ -142,7 +160,7 @@ class LedgerRules:
         return total
 
 
-def _reckoned(paper: PaperBroker, order: Order, now: int) -> Decimal:
+def _reckoned(paper: Paper, order: Order, now: int) -> Decimal:
     """What a share is likely to cost: the ask, or the last price."""
     for row in paper.market.latest_quotes([order.number], now):
         if row["other_price"] > 0:
