@@ -18,7 +18,6 @@ class Money(Purse):
         self.holdings = [Holding() for _ in case.bars.symbols]
         super().__init__(float(case.terms.cash), self.holdings, case.terms.costs, case.terms.account)
         self.equity = self.cash
-        self.session = 0
         self.fills: list[Fill] = []
 
     @property
@@ -52,11 +51,7 @@ class Money(Purse):
 
     def _trade(self, wish: Wish, quantity: float, source: Working | None = None) -> None:
         """Book a fill."""
-        fee = self.fee(wish, quantity)
-        self.cash -= quantity * wish.price + fee
-        if quantity < 0 and self.rules.settlement:
-            proceeds = max(-quantity * wish.price - fee, 0.0)
-            self.unsettled += ((self.session + self.rules.settlement, proceeds),)
+        fee = self.pay(wish, quantity)
         holding = self.holdings[wish.symbol]
         holding.room -= abs(quantity)
         holding.book(quantity, wish.price, source)

@@ -41,11 +41,11 @@ def number(value: Any) -> Decimal | None:
 
 
 def price(value: float) -> Decimal:
-    """A market's price as an amount, to the millionth of a dollar.
+    """A market's price as an amount: twelve digits of it, so that its product with a quantity is exact.
 
     Examples
     --------
-    >>> price(10.1)
-    Decimal('10.1')
+    >>> price(10.1), price(0.1 + 0.2)
+    (Decimal('10.1'), Decimal('0.3'))
     """
-    return Decimal(str(round(float(value), 6)))
+    return Decimal(f"{float(value):.12g}")

@@ -93,6 +93,8 @@ class Purse:
         What the account may do.
     unsettled : tuple of (int, float)
         Parts of the cash that cannot be spent yet, each with the session in which it can.
+    session : int
+        The present one.
 
     Examples
     --------
@@ -106,9 +108,10 @@ class Purse:
 
     def __init__(
         self, cash: float, holdings: Sequence[Held], charged: Costs, rules: Account,
-        unsettled: tuple[tuple[int, float], ...] = (),
+        unsettled: tuple[tuple[int, float], ...] = (), session: int = 0,
     ) -> None:  # fmt: skip
-        self.cash, self.rates, self.rules, self.unsettled = cash, charged, rules, unsettled
+        self.cash, self.rates, self.rules = cash, charged, rules
+        self.unsettled, self.session = unsettled, session
         self._held = holdings
 
     def moment(self, prices: Sequence[float]) -> Moment:
@@ -203,6 +206,15 @@ class Purse:
             r.commission_max_fraction, r.fees_per_share,
         )  # fmt: skip
         return fee + costs.sale_fees(amount, quantity, r.sell_fee_bps, r.sell_fee_per_share, r.sell_fee_per_share_max)
+
+    def pay(self, wish: Wanted, quantity: float) -> float:
+        """Take a trade's money in or give it out, and say its fee; proceeds of a sale may have to settle first."""
+        fee = self.fee(wish, quantity)
+        self.cash -= quantity * wish.price + fee
+        if quantity < 0 and self.rules.settlement:
+            proceeds = max(-quantity * wish.price - fee, 0.0)
+            self.unsettled += ((self.session + self.rules.settlement, proceeds),)
+        return fee
 
     def _closing(self, wish: Wanted) -> float:
         """Shares of a wish that close what is held."""

@@ -93,6 +93,8 @@ class SignalBoard:
         A `Profile`, or anything with its sections `signals` and `engine`.
     calendar : str
         For strategies that annualise.
+    periods_per_year : float, optional
+        For strategies that annualise; by default that of bars of the profile's length in the calendar.
     settled : bool
         Wait for `memory` bars instead of the strategy's warm-up. A backtest does not; but a decision from fewer bars
         depends on where the bars begin.
@@ -103,12 +105,16 @@ class SignalBoard:
         If the strategy gives neither signals nor weights, or both.
     """
 
-    def __init__(self, strategy: Strategy, profile: Rules, *, calendar: str = "XNYS", settled: bool = False) -> None:
+    def __init__(
+        self, strategy: Strategy, profile: Rules, *, calendar: str = "XNYS", periods_per_year: float | None = None,
+        settled: bool = False,
+    ) -> None:  # fmt: skip
         self.strategy = strategy
         self.kind = strategy.kind
         self._gates, self._bars = profile.signals, profile.engine
         self._memory = strategy.memory
-        self._periods = Timeframe(self._bars.bar_aggregate_seconds, "s").periods_per_year(calendar)
+        length = Timeframe(self._bars.bar_aggregate_seconds, "s")
+        self._periods = length.periods_per_year(calendar) if periods_per_year is None else periods_per_year
         self._needed = max(strategy.warmup + 1, (self._memory or 0) if settled else 0)
         self._wanted = np.full(1024, np.nan)
         self._stance = np.zeros(1024)
@@ -178,7 +184,7 @@ class SignalBoard:
             "warm-up": early,
             "stale": age > self._bars.stale_seconds,
             "spread": wide(bid, ask, self._gates.max_spread_bps, len(numbers)),
-            "volume": ~(window.volume[-1] >= self._gates.min_volume),
+            "volume": (self._gates.min_volume > 0) & ~(window.volume[-1] >= self._gates.min_volume),
         }
         gate = np.select(list(checks.values()), [GATES.index(name) for name in checks], 0)
         after = gated(before, target, gate)

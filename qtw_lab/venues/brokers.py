@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Protocol, Self
 
 from qtw_lab.core import VenueError
-from qtw_lab.ledger.amounts import plain
+from qtw_lab.ledger.amounts import ZERO, plain
 from qtw_lab.ledger.lifecycle import open_status
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.moments import instant
@@ -111,7 +111,10 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class FillView:
-    """A fill as a broker tells of it; `at` in nanoseconds since 1970, UTC, `cumulative` of its order is filled then."""
+    """A fill as a broker tells of it; `at` in nanoseconds since 1970, UTC, `cumulative` of its order is filled then.
+
+    `fee` is what it cost beside its price, in dollars, where the broker says so with the fill. Alpaca does not.
+    """
 
     id: str
     order_id: str
@@ -121,6 +124,7 @@ class FillView:
     price: Decimal
     at: int
     cumulative: Decimal
+    fee: Decimal = ZERO
 
     @property
     def execution(self) -> str:

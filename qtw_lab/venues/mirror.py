@@ -106,6 +106,11 @@ class Mirror:
         self.fills: dict[str, FillView] = {}
         self.adjustments: dict[str, Adjustment] = {}
         self.trusted = False
+        self._open: dict[str, Known] = {}
+        self._held: dict[str, Decimal] = {}
+        self._filled: dict[str, Decimal] = {}
+        self._newest_order: int | None = None
+        self._newest_fill: int | None = None
         for event in store.read():
             self._apply(event)
 
@@ -115,12 +120,7 @@ class Mirror:
 
     def positions(self) -> dict[str, Decimal]:
         """Shares by symbol: the sum of fills and adjustments."""
-        held: dict[str, Decimal] = {}
-        for fill in self.fills.values():
-            held[fill.symbol] = held.get(fill.symbol, ZERO) + fill.signed
-        for one in self.adjustments.values():
-            held[one.symbol] = held.get(one.symbol, ZERO) + one.shares
-        return {symbol: shares for symbol, shares in sorted(held.items()) if shares}
+        return {symbol: shares for symbol, shares in sorted(self._held.items()) if shares}
 
     def reconcile(self, ours: Collection[str] = ()) -> Reconciled:
         """Make it equal to the broker's account.
@@ -177,30 +177,30 @@ class Mirror:
 
     def _orders(self) -> list[OrderView]:
         """Orders that may be news: those since the newest that is known, and those that were open."""
-        newest = max((order.created for order in self.orders.values()), default=None)
+        newest = self._newest_order
         found = {
             order.id: order for order in self._broker.orders("all", after=None if newest is None else newest - _OVERLAP)
         }
-        for known in self.orders.values():
-            if known.open and known.id not in found:
+        for known in list(self._open.values()):
+            if known.id not in found:
                 seen = self._broker.order(known.id)
                 if seen is not None:
                     found[seen.id] = seen
         return list(found.values())
 
     def _fills(self) -> list[FillView]:
-        newest = max((fill.at for fill in self.fills.values()), default=None)
+        newest = self._newest_fill
         return self._broker.fills(None if newest is None else newest - _OVERLAP)
 
     def _contradiction(self, orders: list[OrderView], fills: list[FillView]) -> str:
         """What the fills do not explain of what orders say they have filled."""
-        known = self.fills | {fill.execution: fill for fill in fills}
-        filled: dict[str, Decimal] = {}
-        for fill in known.values():
-            filled[fill.order_id] = filled.get(fill.order_id, ZERO) + fill.qty
+        new: dict[str, Decimal] = {}
+        for fill in {fill.execution: fill for fill in fills if fill.execution not in self.fills}.values():
+            new[fill.order_id] = new.get(fill.order_id, ZERO) + fill.qty
         for order in orders:
-            if filled.get(order.id, ZERO) != order.filled_qty:
-                return f"order {order.id} has filled {order.filled_qty}, its fills come to {filled.get(order.id, ZERO)}"
+            filled = self._filled.get(order.id, ZERO) + new.get(order.id, ZERO)
+            if filled != order.filled_qty:
+                return f"order {order.id} has filled {order.filled_qty}, its fills come to {filled}"
         return ""
 
     def _take(
@@ -215,10 +215,9 @@ class Mirror:
                 found.orders.append(order.id)
                 if event.content["external"] and order.id not in self.orders:
                     found.external.append(order.id)
-        for fill in fills:
-            if fill.execution not in self.fills and fill.execution not in {one.execution for one in found.fills}:
-                events.append(self._event("fill", fill.order_id, _fill_json(fill)))
-                found.fills.append(fill)
+        for fill in {fill.execution: fill for fill in fills if fill.execution not in self.fills}.values():
+            events.append(self._event("fill", fill.order_id, _fill_json(fill)))
+            found.fills.append(fill)
         shares = self.positions()
         for fill in found.fills:
             shares[fill.symbol] = shares.get(fill.symbol, ZERO) + fill.signed
@@ -264,21 +263,33 @@ class Mirror:
         if event.kind == "order":
             names = ("client_order_id", "symbol", "status", "created", "updated", "external")
             more = {name: said[name] for name in names}
-            self.orders[event.order] = Known(id=event.order, filled_qty=event.amount("filled_qty"), **more)
+            known = Known(id=event.order, filled_qty=event.amount("filled_qty"), **more)
+            self.orders[event.order] = known
+            self._open.pop(event.order, None)
+            if known.open:
+                self._open[event.order] = known
+            self._newest_order = max(self._newest_order or known.created, known.created)
         elif event.kind == "fill":
             fill = FillView(
                 said["id"], event.order, said["symbol"], said["side"], event.amount("qty"), event.amount("price"),
-                said["at"], event.amount("cumulative"),
+                said["at"], event.amount("cumulative"), Decimal(said.get("fee", "0")),
             )  # fmt: skip
             self.fills[fill.execution] = fill
+            self._moved(fill.symbol, fill.signed)
+            self._filled[fill.order_id] = self._filled.get(fill.order_id, ZERO) + fill.qty
+            self._newest_fill = max(self._newest_fill or fill.at, fill.at)
         elif event.kind == "adjusted":
             one = Adjustment(said["id"], said["symbol"], event.amount("shares"), said["reason"])
             self.adjustments[one.id] = one
+            self._moved(one.symbol, one.shares)
         else:
             raise DataError(f"An event of kind {event.kind!r} is none of a mirror; the file is of something else.")
 
+    def _moved(self, symbol: str, shares: Decimal) -> None:
+        self._held[symbol] = self._held.get(symbol, ZERO) + shares
+
 
 def _fill_json(fill: FillView) -> dict[str, Any]:
-    amounts = {"qty": fill.qty, "price": fill.price, "cumulative": fill.cumulative}
+    amounts = {"qty": fill.qty, "price": fill.price, "cumulative": fill.cumulative, "fee": fill.fee}
     words = {"id": fill.id, "symbol": fill.symbol, "side": fill.side, "at": fill.at}
     return {**words, **{name: plain(value) for name, value in amounts.items()}}

@@ -81,6 +81,7 @@ class Outbox:
     ) -> None:
         self._broker, self._store, self._now, self._sleep = broker, store, now, sleep
         self._intents: dict[str, Intent] = {}
+        self._unresolved: dict[str, None] = {}
         for event in store.read():
             self._apply(event)
 
@@ -92,7 +93,7 @@ class Outbox:
     @property
     def unresolved(self) -> list[str]:
         """Names of the orders of which nobody knows whether the broker has them."""
-        return [name for name, intent in self._intents.items() if intent.state == "intended"]
+        return list(self._unresolved)
 
     def submit(self, ticket: Ticket) -> OrderView:
         """Send an order, or say again what became of the one of that name.
@@ -172,7 +173,9 @@ class Outbox:
 
     def _apply(self, event: Event) -> None:
         name, said = event.order, event.content
+        self._unresolved.pop(name, None)
         if event.kind == "intended":
+            self._unresolved[name] = None
             self._intents[name] = Intent(ticket_of(said["ticket"]), event.at)
         elif event.kind == "acknowledged":
             self._intents[name] = replace(self._intents[name], state="acknowledged", order_id=said["order"])

@@ -11,7 +11,7 @@ from qtw_lab.ledger.account import buying_power, rounded
 from qtw_lab.ledger.amounts import ZERO, price
 from qtw_lab.ledger.book import Balance, Book
 from qtw_lab.ledger.refusals import unprocessable
-from qtw_lab.ledger.tickets import check_apart
+from qtw_lab.ledger.tickets import Ticket, check_apart
 from qtw_lab.venues.market import Prices
 from qtw_lab.venues.paper.checks import enough_power, enough_shares, no_wash_trade, shortable
 from qtw_lab.venues.paper.hours import Hours
@@ -20,8 +20,9 @@ from qtw_lab.venues.paper.orders import Order
 
 #: Alpaca's page on orders: a short sale is reckoned at 3% above the ask.
 _SHORT_MARGIN: Final = Decimal("1.03")
-#: Sizes are worked out in binary fractions, so what they cost may differ from what there is by so many dollars.
-_NOISE: Final = Decimal("0.000001")
+#: Sizes are worked out in binary fractions, so what they cost may differ from what there is by half a cent.
+_NOISE: Final = Decimal("0.005")
+_BILLIONTH: Final = Decimal("0.000000001")
 
 
 class Paper(Protocol):
@@ -97,8 +98,8 @@ class LedgerRules:
     Parameters
     ----------
     account : Account
-        Leverage, buying power, shorting, settlement, lots. Its maintenance fractions do not count: nobody calls for
-        margin.
+        Leverage, buying power, shorting, settlement, lots. Its `min_notional` is a rule of sizing, which what money
+        cuts off may fall below, and its maintenance fractions do not count: nobody calls for margin.
     """
 
     def __init__(self, account: Account | None = None) -> None:
@@ -122,30 +123,30 @@ class LedgerRules:
         quoted = order.limit or ticket.stop_price or _reckoned(paper, order, now)
         each = paper.model.paid(quoted, buys=ticket.buys) if ticket.kind == "market" else quoted
         wanted = order.left(each)
-        closing = min(wanted, abs(held)) if held and (held > 0) != ticket.buys else ZERO
-        beyond = wanted - closing
-        self._tradable(ticket.symbol, wanted, beyond, quoted)
-        if not ticket.buys and beyond:
-            if not self.account.shorting:
-                raise unprocessable(f'asset "{ticket.symbol}" cannot be sold short')
-            if self.account.buying_power == "cash":
-                return ZERO
-        if not beyond:
-            return ZERO
         others = [other for other in paper.open_orders() if other is not replaces]
-        freed = closing * quoted if self.account.buying_power == "gross" else ZERO
-        power = self.power(paper, now) + freed - sum((other.reserved() for other in others), ZERO)
-        sized = wanted if ticket.buys and self.account.buying_power == "cash" else beyond
-        fee = paper.model.fee(wanted if ticket.buys else -wanted, each, first=True, resting=False)
-        enough_power(max(each, quoted) * sized + fee - _NOISE, power)
-        return each
+        waiting = sum((one.left(quoted) for one in others if _alike(one, ticket)), ZERO)
+        closing = min(wanted, max(abs(held) - waiting, ZERO)) if held and (held > 0) != ticket.buys else ZERO
+        beyond = wanted - closing
+        if beyond or wanted != abs(held):
+            self._in_lots(ticket.symbol, wanted)
+        if beyond and not ticket.buys and not self.account.shorting:
+            raise unprocessable(f'asset "{ticket.symbol}" cannot be sold short')
+        if beyond and paper.balance(now).equity <= 0:
+            enough_power(quoted * beyond, ZERO)
+        gross = self.account.buying_power == "gross"
+        sized = beyond if gross else wanted if ticket.buys else ZERO
+        # power is for commission, not for what only sales pay
+        cost = max(each, quoted) * sized + paper.model.fee(sized, each, first=True, resting=False)
+        if beyond and sized:
+            freed = closing * quoted if gross else ZERO
+            power = self.power(paper, now) + freed - sum((other.reserved() for other in others), ZERO)
+            enough_power(cost - _NOISE, power)
+        return (cost / wanted).quantize(_BILLIONTH)
 
-    def _tradable(self, symbol: str, wanted: Decimal, beyond: Decimal, quoted: Decimal) -> None:
-        lot, least = self.account.lot, self.account.min_notional
-        if beyond and lot and abs(rounded(float(wanted), lot) - float(wanted)) > 1e-9 * lot:
+    def _in_lots(self, symbol: str, wanted: Decimal) -> None:
+        lot = self.account.lot
+        if lot and abs(rounded(float(wanted), lot) - float(wanted)) > 1e-9 * lot:
             raise unprocessable(f"{symbol} is traded in lots of {lot:g} shares")
-        if beyond and float(wanted * quoted) < least:
-            raise unprocessable(f"an order must be worth {least:g} or more")
 
     def _unsettled(self, paper: Paper, now: int) -> Decimal:
         """Proceeds of sales that are not settled yet."""
@@ -158,6 +159,11 @@ class LedgerRules:
             if fill.side == "sell":
                 total += max(fill.qty * fill.price - fill.fee, ZERO)
         return total
+
+
+def _alike(order: Order, ticket: Ticket) -> bool:
+    """Whether an open order may take of the same holding; of a pair of exits only the target does."""
+    return order.ticket.symbol == ticket.symbol and order.ticket.side == ticket.side and order.status != "held"
 
 
 def _reckoned(paper: Paper, order: Order, now: int) -> Decimal:

@@ -101,7 +101,8 @@ class BarMarket:
 
     def previous_daily(self, numbers: Numbers, now: int) -> Rows:
         """As in `market.Prices`; a bar of which only the close counts."""
-        closes = self._latest(numbers, midnight(now) - 1, TRADE)
+        over = int(np.searchsorted(self.ends, midnight(int(now)), side="right"))
+        closes = self._latest(numbers, int(self.ends[over - 1] if over else self.opens[0]) - 1, TRADE)
         rows = np.zeros(len(closes), dtype=BAR)
         rows["kind"], rows["symbol"], rows["time"] = DAILY_BAR, closes["symbol"], closes["time"]
         for name in ("open", "high", "low", "close", "vwap"):
@@ -114,7 +115,10 @@ class BarMarket:
         if place < 0:
             return np.empty(0, dtype=TICK)
         places = self._last[place, wanted]
-        return self._rows(places[places >= 0], wanted[places >= 0], kind)
+        known = places >= 0
+        if kind == QUOTE:  # that of an earlier bar does not stand in one in which the symbol does not trade
+            known &= places // len(_CORNERS) == place // len(_CORNERS)
+        return self._rows(places[known], wanted[known], kind)
 
     def _rows(self, places: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64], kind: int) -> Rows:
         rows = np.zeros(len(places), dtype=TICK)
@@ -135,11 +139,12 @@ def _spans(bars: Bars) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     stamps = bars.index.as_unit("ns")
     table = calendars.sessions(bars.calendar, stamps[0] - pd.Timedelta(days=1), stamps[-1] + pd.Timedelta(days=1))
     days = calendars.session_dates(bars.calendar, stamps) if bars.timeframe.intraday else stamps.normalize()
-    place = table.index.get_indexer(days)
-    opens, closes = (pd.DatetimeIndex(table[name]).as_unit("ns").asi8[place] for name in ("open", "close"))
+    rows = table.reindex(days)  # NaT, the least of numbers, where there is no session
+    opens, closes = (pd.DatetimeIndex(rows[name]).as_unit("ns").asi8 for name in ("open", "close"))
     if bars.timeframe.intraday:
-        opens, closes = stamps.asi8, np.minimum(stamps.asi8 + bars.timeframe.seconds * SECOND, closes)
-    outside = np.flatnonzero((place < 0) | (opens >= closes))
+        first = stamps.asi8
+        opens, closes = np.maximum(first, opens), np.minimum(first + bars.timeframe.seconds * SECOND, closes)
+    outside = np.flatnonzero(opens >= closes)
     if len(outside):
         raise DataError(
             f"The bar of {stamps[outside[0]]} lies outside the sessions of {bars.calendar}; drop such bars, or load "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from qtw_lab.ledger.book import Fill
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.brokers import AccountView, FillView, OrderView, need_name
 from qtw_lab.venues.paper.broker import PaperBroker
@@ -51,11 +52,13 @@ class EmbeddedBroker:
         """Orders that are open, closed, or all, created after a moment, oldest first, legs among them."""
         with self.paper.lock:
             self.paper.poll()
-            return [
-                OrderView.of(order.json())
-                for order in self.paper.orders.values()
-                if (status == "all" or order.open == (status == "open")) and (after is None or order.created > after)
-            ]
+            found = []
+            for order in reversed(self.paper.orders.values()):
+                if after is not None and order.created <= after:
+                    break
+                if status == "all" or order.open == (status == "open"):
+                    found.append(OrderView.of(order.json()))
+            return found[::-1]
 
     def order(self, order_id: str) -> OrderView | None:
         """An order by the broker's name for it, with its legs; None if there is none."""
@@ -73,11 +76,13 @@ class EmbeddedBroker:
         """Fills after a moment, oldest first."""
         with self.paper.lock:
             self.paper.poll()
-            return [
-                FillView(fill.id, fill.order, fill.symbol, fill.side, fill.qty, fill.price, fill.at, fill.cumulative)
-                for fill in self.paper.book.fills
-                if after is None or fill.at > after
-            ]
+            found = []
+            for entry in reversed(self.paper.book.entries):
+                if after is not None and entry.at <= after:
+                    break
+                if isinstance(entry, Fill):
+                    found.append(_view(entry))
+            return found[::-1]
 
     def submit(self, ticket: Ticket) -> OrderView:
         """Send an order, which must have a `client_order_id`."""
@@ -93,3 +98,9 @@ class EmbeddedBroker:
     def cancel(self, order_id: str) -> None:
         """Cancel an order."""
         self.paper.cancel(order_id)
+
+
+def _view(fill: Fill) -> FillView:
+    return FillView(
+        fill.id, fill.order, fill.symbol, fill.side, fill.qty, fill.price, fill.at, fill.cumulative, fill.fee
+    )  # fmt: skip

@@ -10,11 +10,11 @@ from typing import Final
 
 from qtw_lab.core import DataError, lookup
 from qtw_lab.ledger import Costs
+from qtw_lab.ledger.amounts import price
 from qtw_lab.ledger.costs import adverse_move, commission, sale_fees
 from qtw_lab.venues.moments import identity
 
 _MILLIONTH: Final = Decimal("0.000001")
-_BILLIONTH: Final = Decimal("0.000000001")
 _FREE: Final = Costs()
 
 
@@ -134,27 +134,26 @@ class FillModel:
         return cut if 0 < cut < quantity else quantity
 
     def paid(self, quoted: Decimal, *, buys: bool) -> Decimal:
-        """What an order without a limit pays for a share that is quoted so, to the billionth of a dollar.
+        """What an order without a limit pays for a share that is quoted so.
 
         Examples
         --------
         >>> FillModel.backtest(Costs(spread_bps=20)).paid(Decimal(100), buys=True)
-        Decimal('100.100000000')
+        Decimal('100.1')
         """
         if not self.adverse:
             return quoted
         move = adverse_move(self.costs.spread_bps, self.costs.slippage_bps, 0.0, 0.0, 0.0)
-        worse = float(quoted) * (1.0 + (move if buys else -move))
-        return Decimal(repr(worse)).quantize(_BILLIONTH)
+        return price(float(quoted) * (1.0 + (move if buys else -move)))
 
-    def fee(self, quantity: Decimal, price: Decimal, *, first: bool, resting: bool) -> Decimal:
+    def fee(self, quantity: Decimal, paid: Decimal, *, first: bool, resting: bool) -> Decimal:
         """What a fill costs, in dollars to the millionth.
 
         Parameters
         ----------
         quantity : Decimal
             Signed shares.
-        price : Decimal
+        paid : Decimal
             Dollars a share.
         first : bool
             Whether it is the first fill of its order.
@@ -164,7 +163,7 @@ class FillModel:
         c = self.costs
         if c == _FREE:
             return Decimal(0)
-        shares, amount = float(quantity), float(abs(quantity) * price)
+        shares, amount = float(quantity), float(abs(quantity) * paid)
         bps = c.maker_bps if resting and c.maker_bps is not None else c.commission_bps
         fee = commission(
             amount, shares, bps, c.commission_per_share, c.commission_min, c.commission_per_order if first else 0.0,

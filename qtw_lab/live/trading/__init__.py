@@ -1,0 +1,1 @@
+"""Paper sessions: strategies that trade parts of one account, side by side."""
