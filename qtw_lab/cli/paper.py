@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
-from qtw_lab.cli.printing import Json, print_facts, print_json, print_table, stdout
+from qtw_lab.cli.printing import Json, pairs, print_facts, print_json, print_table, stdout
 from qtw_lab.core import Settings
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 Name = Annotated[str, typer.Option(help="Client order id; made up if left out.")]
 Amount = str | None
+Session = Annotated[str, typer.Argument(help="Name of the session.")]
 
 
 def register(parent: typer.Typer) -> None:
     """Add the commands to the command line."""
-    parent.add_typer(app, name="paper", help="A paper account: status, orders, positions, submit, cancel, flatten.")
+    parent.add_typer(app, name="paper", help="A paper account, its trading desk and the sessions that trade on it.")
 
 
 @app.command("status")
@@ -99,6 +101,114 @@ def flatten(json: Json = False) -> None:
         print_json({"orders": sent})
     else:
         stdout.print(f"Canceled what was open; {len(sent)} positions are being closed.")
+
+
+@app.command("run")
+def run(
+    session: Annotated[list[Path] | None, typer.Option(help="JSON file of sessions to open; may be repeated.")] = None,
+    feed: Annotated[str | None, typer.Option(help="sip, iex, delayed_sip or simulator.")] = None,
+    speed: Annotated[float, typer.Option(help="Of a simulator: venue seconds in a second.")] = 1.0,
+    max_seconds: Annotated[float | None, typer.Option(help="End by itself after so long.")] = None,
+) -> None:
+    """Run the trading desk: its sessions trade on the account until Ctrl-C or SIGTERM."""
+    from qtw_lab.lab import desk
+
+    opening = [terms for path in session or () for terms in desk.terms_from(path)]
+    ending = desk.run(
+        Settings.load(), feed=feed, speed=speed, seconds=max_seconds, sessions=opening,
+        say=lambda text: stdout.print(text, soft_wrap=True),
+    )  # fmt: skip
+    stdout.print(f"The desk ended: {ending.reason}.")
+    if ending.failed:
+        raise typer.Exit(1)
+
+
+@app.command("sessions")
+def sessions(json: Json = False) -> None:
+    """Sessions of the desk: what they are, hold and are worth."""
+    from qtw_lab.lab import desk
+
+    _show(desk.sessions(desk.state(Settings.load())), "No sessions.", json=json)
+
+
+@app.command("open")
+def open_session(
+    name: Annotated[str, typer.Argument(help="Of the session; lower case, never used before.")],
+    strategy: Annotated[str, typer.Argument(help="A bundled strategy.")],
+    symbols: Annotated[str, typer.Argument(help="Separated by commas.")],
+    interval: Annotated[str, typer.Option(help="Length of its bars, such as 5s, 1min or 1h.")] = "1min",
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="A parameter, such as -p fast=10.")] = None,
+    allocation: Annotated[float, typer.Option(help="Part of the account up to 1, or dollars.")] = 1.0,
+    lot: Annotated[float, typer.Option(help="Smallest quantity; 1 for whole shares.")] = 1.0,
+) -> None:
+    """Open a session on the desk; it trades while `qtw paper run` is at work."""
+    from qtw_lab.lab import desk
+
+    terms = desk.plain_terms(name, strategy, symbols, interval, pairs(param, "-p"), allocation, lot)
+    stdout.print(desk.ask(Settings.load(), {"do": "open", "terms": terms.written()}))
+
+
+@app.command("pause")
+def pause(name: Session) -> None:
+    """Let a session keep what it holds and trade no more, until `continue`."""
+    _change("pause", name)
+
+
+@app.command("continue")
+def go_on(name: Session) -> None:
+    """Let a session that was paused trade again."""
+    _change("continue", name)
+
+
+@app.command("close")
+def close(name: Session) -> None:
+    """Let a session close what it holds, and end."""
+    _change("close", name)
+
+
+@app.command("stop")
+def stop(name: Session) -> None:
+    """End a session as it is; what it holds stays in the account."""
+    _change("stop", name)
+
+
+@app.command("halt")
+def halt(
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: Annotated[str, typer.Option(help="Your name.")],
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close every position as well.")] = False,
+) -> None:
+    """Halt trading at once: nothing is sent any more, open orders are canceled. It lasts until `resume`."""
+    from qtw_lab.lab import desk
+
+    settings = Settings.load()
+    stdout.print(desk.halt(settings, by=by, reason=reason, flatten=flatten))
+
+
+@app.command("resume")
+def resume(
+    reason: Annotated[str, typer.Option(help="Why it is safe again.")],
+    by: Annotated[str, typer.Option(help="Your name.")],
+) -> None:
+    """Let trading go on after a halt; a person has to say so."""
+    from qtw_lab.lab import desk
+
+    stdout.print(desk.resume(Settings.load(), by=by, reason=reason))
+
+
+@app.command("reconcile")
+def reconcile(json: Json = False) -> None:
+    """Compare what the sessions hold with the broker's account."""
+    from qtw_lab.lab import desk
+
+    settings = Settings.load()
+    _show(desk.reconcile(_broker(), desk.state(settings)), "Nobody holds anything.", json=json)
+
+
+def _change(what: str, name: str) -> None:
+    from qtw_lab.lab import desk
+
+    stdout.print(desk.ask(Settings.load(), {"do": what, "session": name}))
 
 
 def _broker() -> Any:

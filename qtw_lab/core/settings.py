@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     realtime_data_dir: Path | None = Field(default=None, description="the realtime engine's NDJSON exports")
     realtime_ndjson_max_bytes: int = Field(default=10_000_000, ge=1_000, description="size at which an export rotates")
     metrics_max_bytes: int = Field(default=5_000_000, ge=1_000, description="size at which the metrics rotate")
-    redis_url: str | None = Field(default=None, description="a Redis server that events are also sent to")
+    redis_url: SecretStr | None = Field(default=None, description="a Redis server that events are also sent to")
 
     dask_scheduler: str | None = Field(default=None, description="address of a Dask cluster for sweeps")
     local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work")

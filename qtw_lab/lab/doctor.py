@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
+from pydantic import SecretStr
 
 from qtw_lab.core import Settings
 
@@ -329,7 +330,8 @@ def _asked(service: Service, settings: Settings) -> Callable[[], Finding | None]
     """Ask `service` in the background; the call that is given back waits for its answer, at most `PATIENCE` seconds."""
     if service.setting not in type(settings).model_fields:
         return lambda: None
-    address = getattr(settings, service.setting)
+    given = getattr(settings, service.setting)
+    address = given.get_secret_value() if isinstance(given, SecretStr) else given
     name = service.setting.upper()
     if not address:
         absent = Finding(service.what, "optional", f"{name} is not set", f"{service.mend}, then set {name}")

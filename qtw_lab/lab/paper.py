@@ -178,7 +178,7 @@ def flatten(broker: Broker, seconds: float = 10.0) -> list[str]:
     """
     clock = SystemClock()
     for order in broker.orders():
-        _cancel(broker, order.id)
+        cancel_unless_over(broker, order.id)
     ends = clock.now().value + int(seconds * SECOND)
     while broker.orders():
         if clock.now().value > ends:
@@ -202,7 +202,7 @@ def _closing(broker: Broker, symbol: str, shares: Decimal, fills: int) -> OrderV
         attempt += 1
 
 
-def _cancel(broker: Broker, order_id: str) -> None:
+def cancel_unless_over(broker: Broker, order_id: str) -> None:
     """Cancel an order, unless it is over already."""
     try:
         broker.cancel(order_id)

@@ -287,7 +287,7 @@ def outlets(settings: Settings, where: Places) -> Outlets:
     return Outlets(
         Exports(where.state, where.data, settings.realtime_ndjson_max_bytes),
         Metrics(where.data / "metrics.ndjson", settings.metrics_max_bytes),
-        RedisOut(settings.redis_url) if settings.redis_url else None,
+        RedisOut(settings.redis_url.get_secret_value()) if settings.redis_url else None,
     )
 
 

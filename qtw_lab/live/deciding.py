@@ -31,6 +31,8 @@ class Deciding:
     def __init__(self, common: Common, closing: Callable[[int], None]) -> None:
         self._common, self._closing = common, closing
         self.undecided: int | None = None
+        #: Told of each bar that closes, before later ones do: its length in seconds, its start, and now.
+        self.listener: Callable[[int, int, int], None] | None = None
         self._refusal = ""
 
     def close(self, watermark: int, now: int) -> None:
@@ -43,8 +45,8 @@ class Deciding:
                 self._closing(bound)
             for rows in common.columns.advance(bound):
                 common.outcome.steps.append(rows)
-                if len(rows) and int(rows["level"][0]) * SECOND == common.length:
-                    self._decide(int(rows["time"][0]), now)
+                if len(rows):
+                    self._closed(int(rows["level"][0]), int(rows["time"][0]), now)
             if common.columns.closed in (before, -1) or common.columns.closed >= watermark:
                 return
 
@@ -74,6 +76,12 @@ class Deciding:
                 seconds, time, every[ended], stances=flat, previous=before[ended], wanted=flat, prices=last, gates=why
             )
         )
+
+    def _closed(self, seconds: int, time: int, now: int) -> None:
+        if seconds * SECOND == self._common.length:
+            self._decide(time, now)
+        if self.listener is not None:
+            self.listener(seconds, time, now)
 
     def _again(self, now: int) -> None:
         """Decide on the last bar of an earlier run, whose decision may not have been written down any more."""

@@ -144,6 +144,10 @@ class Engine:
         found, self._common.outcome = self._common.outcome, Outcome()
         return found
 
+    def listen(self, listener: Callable[[int, int, int], None]) -> None:
+        """Tell somebody of each bar that closes, before later ones do: its length in seconds, its start, and now."""
+        self._deciding.listener = listener
+
     @property
     def now(self) -> int | None:
         """The venue's time, nanoseconds since 1970, UTC; None before anything was heard."""

@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: How a bound of a field is said.
 _BOUNDS: Final[dict[type, str]] = {Ge: "from {0.ge:.12g}", Gt: "above {0.gt:.12g}", Le: "up to {0.le:.12g}"}
 
+#: Longest bars that are built of events, seconds.
+_LONGEST: Final = 3600
+
 _STRICT: Final = ConfigDict(
     extra="forbid",
     frozen=True,
@@ -38,6 +41,13 @@ def _refuse(wrong: bool, reason: str, value: T) -> T:
     if wrong:
         raise ValueError(reason)
     return value
+
+
+def _unmade(levels: set[int]) -> tuple[bool, str]:
+    """Whether bars of these lengths cannot be made of one another, and what to say then."""
+    ordered = sorted(levels)
+    wrong = any(longer % shorter for shorter, longer in pairwise(ordered))
+    return wrong, f"bars of {ordered} seconds cannot be made of one another; there are always 60"
 
 
 class Weights(BaseModel):
@@ -99,6 +109,7 @@ class Engine(BaseModel):
     stream_url: str | None = Field(default=None, description="ws:// or wss:// address; null for the feed's own")
     bar_interval_seconds: int = Field(default=1, ge=1, le=60)
     bar_aggregate_seconds: int = Field(default=5, ge=1, le=3600, description="length of the bars signals are made from")
+    more_levels: tuple[int, ...] = Field(default=(), description="further lengths of bars, seconds, for paper sessions")
     stale_seconds: float = Field(default=2.5, ge=0.1, le=3600)
     reconnect_seconds: float = Field(default=5, ge=0.1, le=600)
     late_seconds: float = Field(default=0.25, ge=0, le=60, description="a bar waits that long for late trades")
@@ -126,14 +137,25 @@ class Engine(BaseModel):
     def _nested(cls, value: int, info: ValidationInfo) -> int:
         short = info.data.get("bar_interval_seconds", value)
         _refuse(value % short != 0, f"{value} is no multiple of bar_interval_seconds={short}", value)
-        levels = sorted({short, value, 60})
-        wrong = any(longer % shorter for shorter, longer in pairwise(levels))
-        return _refuse(wrong, f"bars of {levels} seconds cannot be made of one another; there are always 60", value)
+        return _refuse(*_unmade({short, value, 60}), value)
+
+    @field_validator("more_levels", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @field_validator("more_levels")
+    @classmethod
+    def _made(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        wrong = [length for length in value if not 1 <= length <= _LONGEST]
+        _refuse(bool(wrong), f"{wrong} must lie between 1 and {_LONGEST} seconds", value)
+        given = {info.data.get("bar_interval_seconds", 1), info.data.get("bar_aggregate_seconds", 60), 60}
+        return _refuse(*_unmade(given | set(value)), value)
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Lengths of the bars that are built, in seconds, shortest first: interval, aggregate, and a minute."""
-        return tuple(sorted({self.bar_interval_seconds, self.bar_aggregate_seconds, 60}))
+        """Lengths of the bars that are built, in seconds, shortest first: interval, aggregate, a minute, and more."""
+        return tuple(sorted({self.bar_interval_seconds, self.bar_aggregate_seconds, 60, *self.more_levels}))
 
 
 class Signals(BaseModel):

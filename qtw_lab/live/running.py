@@ -123,6 +123,8 @@ class Runner:
         Whether the session is recorded.
     version : str
         Of the package, for the journal.
+    listener : callable, optional
+        Is given the engine, the length of a bar in seconds, its start and the venue's time, for each bar that closes.
     """
 
     profile: Profile
@@ -135,6 +137,7 @@ class Runner:
     now: Callable[[], int] = steady
     recorded: bool = True
     version: str = ""
+    listener: Callable[[Engine, int, int, int], None] | None = None
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
@@ -164,6 +167,8 @@ class Runner:
                 self.profile, calendar=self.calendar, speed=self.speed, resumed=was, assets=self.places.assets(),
                 asking=self.reference is not None,
             )  # fmt: skip
+            if self.listener is not None:
+                engine.listen(partial(self.listener, engine))
             journal.write_start(began, self._facts())
             asker = Asker(self.reference, self.now) if self.reference is not None else None
             stack.callback(self.feed.close)
@@ -180,19 +185,9 @@ class Runner:
             loop.tell(stopped=True)
         return ending
 
-    @contextlib.contextmanager
-    def signalled(self) -> Iterator[None]:
+    def signalled(self) -> contextlib.AbstractContextManager[None]:
         """Within the block, SIGTERM and SIGINT end the run cleanly."""
-
-        def stop(number: int, _: FrameType | None) -> None:
-            self.stop(signal.Signals(number).name)
-
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        return signalled(self.stop)
 
     @property
     def stopping(self) -> str | None:
@@ -216,6 +211,21 @@ class Runner:
         recording = stack.enter_context(Recording(folder, began, session))
         write_begun(folder, was)
         return recording
+
+
+@contextlib.contextmanager
+def signalled(stop: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, SIGTERM and SIGINT call `stop` with their name."""
+
+    def told(number: int, _: FrameType | None) -> None:
+        stop(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Loop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import re
 import warnings
@@ -289,6 +290,9 @@ class _Job:
         from papermill.exceptions import PapermillException, PapermillExecutionError
         from papermill.iorw import papermill_io
 
+        # At level DEBUG it logs every message of the kernel, before anything in it is masked.
+        papermill_log = logging.getLogger("papermill")
+        papermill_log.setLevel(max(logging.INFO, papermill_log.level))
         address = OUTLET.add(self.run.id, self.sheet, papermill_io)
         given = {**self.plan.passed, **({RUN_FOLDER: str(self.folder)} if self.plan.wants_folder else {})}
         try:

@@ -18,7 +18,7 @@ from qtw_lab.data.pages import BARS, TRADES, Parameters, RowNames, Walk, answer,
 from qtw_lab.data.ratelimit import RateLimit, retry_after, shared_limit
 from qtw_lab.venues.backoff import Backoff, Trouble
 from qtw_lab.venues.feeds import steady
-from qtw_lab.venues.link import Access, Limits
+from qtw_lab.venues.link import QUIET, Access, Limits
 from qtw_lab.venues.stream import StreamFeed
 from qtw_lab.venues.subscription import control_messages
 
@@ -245,6 +245,7 @@ def stream_class() -> Any:  # noqa: C901  (a class in a function: its methods ar
             parameters = {
                 "ping_interval": limits.ping, "ping_timeout": limits.pong, "max_queue": 1024, "compression": None,
                 "max_size": limits.message, "close_timeout": 0.2, "open_timeout": limits.connecting,
+                "logger": QUIET,
             }  # fmt: skip  # alpaca-py drops its own where any are given
             super().__init__(
                 access.key.get_secret_value(), access.secret.get_secret_value(), raw_data=True,
@@ -281,7 +282,7 @@ def stream_class() -> Any:  # noqa: C901  (a class in a function: its methods ar
             try:
                 return framed(await self._ws.recv())
             except closed.ConnectionClosed as err:
-                return Trouble(f"the connection ended ({err})")
+                return Trouble(self._access.clean(f"the connection ended ({err})"))
 
         async def ask(self, question: bytes) -> None:
             """Send a message."""

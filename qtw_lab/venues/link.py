@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import logging
 import secrets
 import socket
 import ssl
@@ -38,6 +39,10 @@ from qtw_lab.venues.wire.messages import pack
 
 #: Longest head of an answer to a handshake, in bytes.
 _HEAD: Final = 1 << 16
+
+#: For client libraries that log every frame at level DEBUG: one of them has the keys in it.
+QUIET: Final = logging.getLogger("qtw_lab.venues.frames")
+QUIET.setLevel(logging.INFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +113,22 @@ class Access:
         """The message that shows the keys."""
         return pack({"action": "auth", "key": self.key.get_secret_value(), "secret": self.secret.get_secret_value()})
 
-    def told(self, message: Mapping[str, Any]) -> Trouble:
-        """The trouble an error message tells of, without the keys, should it repeat them."""
-        said, code = str(message.get("msg", "no reason given"))[:300], message.get("code")
+    def clean(self, text: str) -> str:
+        """What the other side said, without the keys, should it repeat them."""
         for hidden in (self.key, self.secret):
-            said = said.replace(hidden.get_secret_value() or "\0", "***")
+            text = text.replace(hidden.get_secret_value() or "\0", "***")
+        return text
+
+    def masked(self, payload: bytes) -> bytes:
+        """Messages as they came, as long as they were, with stars in the place of the keys."""
+        for hidden in (self.key, self.secret):
+            value = hidden.get_secret_value().encode()
+            payload = payload.replace(value, b"*" * len(value)) if value else payload
+        return payload
+
+    def told(self, message: Mapping[str, Any]) -> Trouble:
+        """The trouble an error message tells of."""
+        said, code = self.clean(str(message.get("msg", "no reason given")))[:300], message.get("code")
         return trouble_of_code(code if isinstance(code, int) else 0, said)
 
     def turned_down(self, message: Mapping[str, Any]) -> Trouble:
@@ -260,7 +276,7 @@ class Attempt(threading.Thread):
         yield from control_messages(payload)
         for opcode, content in found.controls:
             if opcode == CLOSE:
-                raise AttemptError(closed(content))
+                raise AttemptError(closed(content, self._access))
         if link.deframer.problem:
             raise AttemptError(Trouble(link.deframer.problem))
 
@@ -299,9 +315,10 @@ def check_answer(head: bytes, key: str) -> None:
     raise AttemptError(Trouble(f"the handshake was answered with {said!r}", status=status, wait=wait or 0.0))
 
 
-def closed(content: bytes) -> Trouble:
+def closed(content: bytes, access: Access) -> Trouble:
     """The trouble that the content of a close frame tells of."""
     code, reason = close_reason(content)
+    reason = access.clean(reason)
     return Trouble(f"the other side closed the stream with {code}{f' ({reason[:120]})' if reason else ''}")
 
 

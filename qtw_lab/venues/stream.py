@@ -224,7 +224,7 @@ class StreamFeed:
             if opcode == PING:
                 link.send(client_frame(PONG, content))
             elif opcode == CLOSE and self._link is not None:
-                self._lose(closed(content), now)
+                self._lose(closed(content, self._access), now)
         if link.deframer.problem and self._link is not None:
             self._lose(Trouble(link.deframer.problem), now)
 
@@ -232,8 +232,11 @@ class StreamFeed:
         """Hand messages on, and heed those that are about the stream."""
         if not len(payload):
             return
+        messages = list(control_messages(payload))
+        if any(message["T"] == "error" for message in messages):
+            payload = self._access.masked(bytes(payload))
         self._found.append(Inbound(received, Kind.DATA, payload))
-        for message in control_messages(payload):
+        for message in messages:
             if message["T"] == "subscription":
                 if self._subscription.confirm(message):
                     self._tell("subscribed", **self._subscription.news())

@@ -19,7 +19,7 @@ from qtw_lab.core import Settings, VenueError
 from qtw_lab.core.extras import need
 from qtw_lab.venues.backoff import Backoff, Trouble
 from qtw_lab.venues.feeds import steady
-from qtw_lab.venues.link import Access
+from qtw_lab.venues.link import QUIET, Access
 
 _EXTRA: Final = "live"
 
@@ -134,7 +134,7 @@ class TradeUpdates:
         try:
             with library.connect(
                 self._access.address, open_timeout=self._connecting, ping_interval=_PING, ping_timeout=_PONG,
-                close_timeout=1.0, compression=None, proxy=None, max_size=1 << 24,
+                close_timeout=1.0, compression=None, proxy=None, max_size=1 << 24, logger=QUIET,
             ) as socket:  # fmt: skip
                 self._socket = socket
                 trouble = self._signed_in(socket)

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from qtw_lab.core import VenueError
+from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.brokers import Broker, OrderView
+from qtw_lab.venues.guard import Guard
 from qtw_lab.venues.mirror import Mirror, Reconciled
 from qtw_lab.venues.outbox import Outbox
 from qtw_lab.venues.trade_updates import TradeUpdates
@@ -36,7 +38,8 @@ class Trader:
     updates : TradeUpdates, optional
         Tells when something happens; without it comparisons are only made every so often.
     allow : callable, optional
-        Is given each order before it is sent; raises if it must not be: limits, a kill switch.
+        Is given each order before it is sent; raises if it must not be: limits, a kill switch. A `Guard` judges
+        replacements as well, and hears what the broker says to each.
     every : float
         Seconds between two comparisons while nothing happens.
     monotonic : callable
@@ -50,6 +53,7 @@ class Trader:
     ) -> None:  # fmt: skip
         self.broker, self.outbox, self.mirror, self.updates = broker, outbox, mirror, updates
         self._allow, self._every, self._monotonic = allow, every, monotonic
+        self._guard = allow if isinstance(allow, Guard) else None
         self._due = monotonic()
         #: Why the last comparison failed, if it did.
         self.trouble = ""
@@ -59,6 +63,12 @@ class Trader:
         """Whether orders may be sent."""
         listening = self.updates is None or self.updates.listening
         return self.mirror.trusted and listening and not self.outbox.unresolved
+
+    @property
+    def halted(self) -> bool:
+        """Whether a kill switch forbids every order."""
+        switch = None if self._guard is None else self._guard.switch
+        return switch is not None and switch.status().tripped
 
     def open(self) -> None:
         """Begin to listen; `turn` does the rest."""
@@ -131,16 +141,29 @@ class Trader:
         if self._allow is not None:
             self._allow(ticket)
         self._due = min(self._due, self._monotonic() + _SOON)
-        return self.outbox.submit(ticket)
+        return self._heard(ticket, lambda: self.outbox.submit(ticket))
 
     def amend(self, order_id: str, **changes: Any) -> OrderView:
         """Replace an order; as `submit`."""
         if not self.ready:
             raise UnreconciledError("No order is replaced while the account is not reconciled.")
+        ticket = None if self._guard is None else self._guard.amend(order_id, changes)
         self._due = min(self._due, self._monotonic() + _SOON)
-        return self.broker.amend(order_id, **changes)
+        return self._heard(ticket, lambda: self.broker.amend(order_id, **changes))
 
     def cancel(self, order_id: str) -> None:
         """Cancel an order: always allowed, reconciled or not, for it can only make the risk less."""
         self._due = min(self._due, self._monotonic() + _SOON)
         self.broker.cancel(order_id)
+
+    def _heard(self, ticket: Ticket | None, send: Callable[[], OrderView]) -> OrderView:
+        """Send, and let a guard know what the broker says."""
+        try:
+            view = send()
+        except RefusedError as refused:
+            if self._guard is not None:
+                self._guard.refused(ticket, refused)
+            raise
+        if self._guard is not None and ticket is not None:
+            self._guard.sent(ticket, view)
+        return view

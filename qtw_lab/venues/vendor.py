@@ -175,8 +175,11 @@ class PyStreamFeed:
                 return frame
             while self._found.qsize() > _QUEUED:  # the reader is slow: let the other side notice
                 await asyncio.sleep(0.001)
+            messages = list(control_messages(frame))
+            if any(message["T"] == "error" for message in messages):
+                frame = self._access.masked(frame)
             self._found.put(Inbound(self._now(), Kind.DATA, frame))
-            for message in control_messages(frame):
+            for message in messages:
                 trouble = self._heed(message)
                 if trouble is not None:
                     return trouble

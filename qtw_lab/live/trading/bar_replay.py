@@ -95,6 +95,7 @@ class BarReplay:
         self._voices: dict[str, Voice] = {}
         self._columns = {symbol: column for column, symbol in enumerate(bars.symbols)}
         self._flags = np.zeros((len(bars), len(bars.symbols)), dtype=np.uint32)
+        self._starts = bars.index.as_unit("ns").asi8
         self._next = 0
         self.trader.compare()
 
@@ -143,9 +144,10 @@ class BarReplay:
             self.desk.settle()
         self._at(int(self.market.ends[t]))
         prices = self._priced(closes)
+        start, end = int(self._starts[t]), int(self.market.ends[t])
         self.desk.closed(
             [
-                Closed(name, int(self.bars.index[t].value), _of(prices, sleeve.terms), self._said(sleeve.terms, t))
+                Closed(name, start, end, _of(prices, sleeve.terms), self._said(sleeve.terms, t))
                 for name, sleeve in self.desk.state.sleeves.items()
             ]
         )
@@ -164,7 +166,7 @@ class BarReplay:
         values = {name: array[: t + 1, part] for name, array in self.bars.values.items()}
         window = _Window(
             **{name: values[name] for name in ("open", "high", "low", "close", "volume")},
-            times=self.bars.index.as_unit("ns").asi8[: t + 1], flags=self._flags[: t + 1, part],
+            times=self._starts[: t + 1], flags=self._flags[: t + 1, part],
             numbers=np.array(columns, dtype=np.int64),
         )  # fmt: skip
         names = dict(zip(columns, terms.symbols, strict=True))

@@ -25,6 +25,7 @@ from qtw_lab.live.trading.terms import SessionTerms
 from qtw_lab.venues.outbox import order_name
 from qtw_lab.venues.paper.events import Event
 from qtw_lab.venues.paper.store import Store
+from qtw_lab.venues.refused import NotAllowedError
 from qtw_lab.venues.trader import Trader, UnreconciledError
 
 #: Sales of an earlier time have settled.
@@ -46,7 +47,7 @@ class Closed:
     ----------
     session : str
         Whose.
-    start : int
+    start, end : int
         Of the bar, nanoseconds since 1970, UTC.
     prices : mapping of str to float
         Closes of the symbols that have one.
@@ -56,6 +57,7 @@ class Closed:
 
     session: str
     start: int
+    end: int
     prices: Mapping[str, float]
     decisions: Mapping[str, float]
 
@@ -73,6 +75,8 @@ class Desk:
         Nanoseconds since 1970, UTC.
     calendar : str
         Whose sessions count where sales settle later.
+    prices : dict of str to Decimal, optional
+        Is kept filled with the last prices of what is traded, for whoever judges the desk's orders.
 
     Attributes
     ----------
@@ -80,7 +84,11 @@ class Desk:
         Sessions and orders.
     """
 
-    def __init__(self, trader: Trader, store: Store, now: Callable[[], int], *, calendar: str = "XNYS") -> None:
+    def __init__(
+        self, trader: Trader, store: Store, now: Callable[[], int], *, calendar: str = "XNYS",
+        prices: dict[str, Decimal] | None = None,
+    ) -> None:  # fmt: skip
+        self.prices = {} if prices is None else prices
         self.trader, self._store, self._now = trader, store, now
         self.state = DeskState.of(store.read())
         self._calendar = calendar
@@ -139,25 +147,35 @@ class Desk:
             if sleeve.status == "stopped":
                 continue
             prices = {symbol: repr(float(price)) for symbol, price in bar.prices.items()}
-            events.append(self._event("marked", bar.session, prices=prices))
+            events.append(Event("marked", bar.end, bar.session, {"prices": prices}))
             if sleeve.status != "closing":
                 news = {symbol: float(one) for symbol, one in sleeve.news(bar.decisions).items()}
-                events.append(self._event("heard", bar.session, bar=bar.start, decisions=news))
+                events.append(Event("heard", bar.end, bar.session, {"bar": bar.start, "decisions": news}))
         self._keep(events)
 
-    def trade(self, seen: Mapping[str, Seen]) -> list[DeskOrder]:
+    def trade(self, seen: Mapping[str, Seen], at: int | None = None) -> list[DeskOrder]:
         """Send what decisions that wait call for at these prices; what was sent, or changed hands inside.
 
-        Nothing is done while the account is not reconciled: decisions go on waiting. A symbol with an order that is
-        still open waits for its end; it is canceled.
+        Parameters
+        ----------
+        seen : mapping of str to Seen
+            Prices by symbol, of all that are known.
+        at : int, optional
+            When they are, nanoseconds since 1970, UTC; now by default.
+
+        Notes
+        -----
+        Nothing is done while the account is not reconciled or trading is halted: decisions wait. A symbol with an order
+        that is still open waits for its end; it is canceled.
         """
-        if not self.trader.ready:
+        self.prices.update({symbol: Decimal(repr(float(one.last))) for symbol, one in seen.items()})
+        if not self.trader.ready or self.trader.halted:
             return []
         waiting = {symbol for sleeve in self._trading() for symbol in sleeve.waiting}
         free = {symbol for symbol in seen if symbol in waiting and not self._busy(symbol)}
         if not free:
             return []
-        now = self._now()
+        now = self._now() if at is None else at
         wanted = {one.name: one.wanted(seen, free, self._sessions_since, now) for one in self._trading()}
         parts: dict[str, dict[str, Decimal]] = {}
         for name, shares in wanted.items():
@@ -252,6 +270,10 @@ class Desk:
         ticket = Ticket(order.symbol, side, "market", "day", qty=abs(order.qty), client_order_id=order.name)
         try:
             self.trader.submit(ticket)
+        except NotAllowedError as refused:
+            halted = any(one.rule == "kill_switch" for one in refused.breaches)
+            ended = self._event("ended", order.name, status="refused", reason=str(refused))
+            self._keep(self._abandoned(order, "trading was halted") if halted else [ended])
         except RefusedError as refused:
             self._keep([self._event("ended", order.name, status="refused", reason=str(refused))])
         except UnreconciledError as err:  # what was sent before it is unknown now; this was not sent

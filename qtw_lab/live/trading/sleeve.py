@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from qtw_lab.ledger.amounts import ZERO
-from qtw_lab.ledger.book import Book, Fill
+from qtw_lab.ledger.book import Book, Charge, Entry, Fill
 from qtw_lab.ledger.costs import adverse_move
 from qtw_lab.ledger.purse import Purse, Wish
 from qtw_lab.live.trading.netting import SHARE
@@ -85,6 +85,12 @@ class Sleeve:
     def name(self) -> str:
         """Of the session."""
         return self.terms.name
+
+    @property
+    def start(self) -> Decimal:
+        """Cash at its beginning."""
+        moved = sum((_money(entry) for entry in self.book.entries), ZERO)
+        return self.book.cash - moved
 
     @property
     def equity(self) -> Decimal:
@@ -178,3 +184,10 @@ class Sleeve:
             if fill.side == "sell":
                 found.append((left, float(max(fill.qty * fill.price - fill.fee, ZERO))))
         return tuple(found)
+
+
+def _money(entry: Entry) -> Decimal:
+    """Cash that an entry of a book brought (positive) or took."""
+    if isinstance(entry, Fill):
+        return -(entry.price * entry.signed + entry.fee)
+    return entry.amount if isinstance(entry, Charge) else ZERO

@@ -236,7 +236,7 @@ class Venue:
                 return Closing(queued=symbols, next_open=clock.next_open)
             answer = self._once("DELETE", "/v2/positions", {})
             if not isinstance(answer, _Failure):
-                return _closing(symbols, free, answer)
+                return _closing(symbols, free, answer, self._clean)
             failure = answer
             if answer.status in _REFUSED:
                 break
@@ -343,21 +343,21 @@ def _order(one: Any) -> OpenOrder:
     return OpenOrder(str(one["id"]), str(one.get("symbol", "")), str(one.get("type", "")))
 
 
-def _closing(symbols: tuple[str, ...], free: tuple[str, ...], answer: Any) -> Closing:
+def _closing(symbols: tuple[str, ...], free: tuple[str, ...], answer: Any, clean: Callable[[str], str]) -> Closing:
     """What came of closing, by the venue's list of orders; a symbol that is not in it was not closed."""
     said = {str(one.get("symbol")): one for one in answer if isinstance(one, dict)} if isinstance(answer, list) else {}
-    refused = {symbol: _refusal(said.get(symbol, {})) for symbol in free}
+    refused = {symbol: _refusal(said.get(symbol, {}), clean) for symbol in free}
     refused = {symbol: words for symbol, words in refused.items() if words}
     sent = tuple(symbol for symbol in free if symbol not in refused)
     return Closing(sent=sent, waiting=tuple(symbol for symbol in symbols if symbol not in free), refused=refused)
 
 
-def _refusal(said: Mapping[str, Any]) -> str:
+def _refusal(said: Mapping[str, Any], clean: Callable[[str], str]) -> str:
     """What was said against closing a position; empty if its order was taken."""
     status, body = number(said.get("status")), said.get("body")
     if status is not None and 200 <= status < 300:
         return ""
-    return str(body.get("message", body) if isinstance(body, dict) else "nothing was said of it")[:200]
+    return clean(str(body.get("message", body))) if isinstance(body, dict) else "nothing was said of it"
 
 
 def _seconds(text: str) -> float:

@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 
-from qtw_lab.venues.simulator.server import Simulator
+from qtw_lab.venues.simulator.server import KEYS, Simulator
 
 
 def serve(simulator: Simulator, say: Callable[[str], None], max_seconds: float | None = None) -> None:
@@ -47,6 +47,7 @@ def serve(simulator: Simulator, say: Callable[[str], None], max_seconds: float |
 def addresses(simulator: Simulator) -> str:
     """One line that says where the simulator is."""
     key, secret = next(iter(simulator.terms.keys.items()))
+    shown = f"key {key}, secret {secret}" if simulator.terms.keys == dict([KEYS]) else "your own keys"
     streams = f"{simulator.stream_url('iex')} (also sip, test), {simulator.updates_url} (trade updates)"
     now = f"market time {simulator.clock.now().isoformat()}, speed {simulator.clock.speed:g}"
-    return f"Simulator at {simulator.url} (REST), {streams}; key {key}, secret {secret}; {now}"
+    return f"Simulator at {simulator.url} (REST), {streams}; {shown}; {now}"

@@ -1,0 +1,134 @@
+"""A desk at work: bars come in, strategies say what they say, orders go out, fills come back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from qtw_lab.core import DataError, VenueError
+from qtw_lab.live.sessions import Sessions
+from qtw_lab.live.trading.deciding import Voice
+from qtw_lab.live.trading.desk import Closed, Desk
+from qtw_lab.live.trading.sleeve import Sleeve
+from qtw_lab.live.trading.tap import Bars
+from qtw_lab.venues.moments import SECOND
+
+#: Bars in a window of a strategy that remembers all.
+_MOST: Final = 5000
+
+
+@dataclass
+class Working:
+    """Carries a desk through time.
+
+    Parameters
+    ----------
+    desk : Desk
+        Sessions and their orders.
+    calendar : str
+        When there is trading.
+    extended : bool
+        Whether there is before the opening and after the close as well.
+    say : callable
+        Is told what people should know.
+    """
+
+    desk: Desk
+    calendar: str = "XNYS"
+    extended: bool = False
+    say: Callable[[str], None] = print
+    _voices: dict[str, Voice] = field(default_factory=dict)
+    _said: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._hours = Sessions(self.calendar)
+
+    def rows(self) -> dict[int, int]:
+        """By length of bar in seconds, how many bars the sessions' strategies are to see."""
+        found: dict[int, int] = {}
+        for sleeve in self._alive():
+            seconds = sleeve.terms.timeframe.seconds
+            found[seconds] = max(found.get(seconds, 0), min(self._voice(sleeve).rows, _MOST))
+        return found
+
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that a session trades, each once."""
+        return tuple(dict.fromkeys(symbol for sleeve in self._alive() for symbol in sleeve.terms.symbols))
+
+    def turn(self, bars: Bars | None = None) -> None:
+        """Take in what the broker tells, and a bar that closed, if one did.
+
+        Raises
+        ------
+        VenueError
+            If the broker refuses the keys for good.
+        """
+        self.desk.trader.turn()
+        self.desk.settle()
+        if bars is None:
+            return
+        closed = [self._closed(sleeve, bars) for sleeve in self._alive()]
+        self.desk.closed([one for one in closed if one is not None])
+        if self._fresh(bars) and self.desk.trade(bars.seen(), bars.now):
+            self.desk.trader.turn()
+            self.desk.settle()
+
+    def _alive(self) -> list[Sleeve]:
+        return [one for one in self.desk.state.sleeves.values() if one.status != "stopped"]
+
+    def _voice(self, sleeve: Sleeve) -> Voice:
+        voice = self._voices.get(sleeve.name)
+        if voice is None:
+            stale = 1.5 * sleeve.terms.timeframe.seconds
+            voice = self._voices[sleeve.name] = Voice(sleeve.terms, calendar=self.calendar, stale_seconds=stale)
+        return voice
+
+    def _closed(self, sleeve: Sleeve, bars: Bars) -> Closed | None:
+        """What a bar means to a session; None if it is not one of its bars, or was heard before."""
+        terms = sleeve.terms
+        start = int(bars.times[-1])
+        if terms.timeframe.seconds != bars.seconds or start <= self.desk.state.bars.get(terms.name, -1):
+            return None
+        own = bars.of(terms.symbols)
+        numbers = dict(zip(own.numbers.tolist(), own.names, strict=True))
+        voice = self._voices.get(terms.name)
+        if voice is None:
+            voice = self._voice(sleeve)
+            voice.recall(sleeve.heard, {name: number for number, name in numbers.items()})
+        prices = {name: close for name, close in zip(own.names, own.close[-1].tolist(), strict=True) if close > 0}
+        try:
+            decisions = voice.says(own, numbers, bars.now, trading=self._trading(bars))
+        except DataError as err:
+            self._tell(terms.name, f"The session {terms.name} decides nothing: {err}")
+            decisions = {}
+        return Closed(terms.name, start, bars.end, prices, decisions)
+
+    def _trading(self, bars: Bars) -> bool:
+        """Whether there was trading in the bar, and is at its end."""
+        hours, start = self._hours, int(bars.times[-1])
+        return hours.trading(start, extended=self.extended) and hours.trading(bars.end, extended=self.extended)
+
+    @staticmethod
+    def _fresh(bars: Bars) -> bool:
+        """Whether prices of a bar are still those of the market: those of the past that was fetched are not."""
+        return bars.now - bars.end <= bars.seconds * SECOND
+
+    def _tell(self, about: str, text: str) -> None:
+        if self._said.get(about) != text:
+            self._said[about] = text
+            self.say(text)
+
+
+def recovered(working: Working) -> None:
+    """Make a desk ready after a start: what became of every order is known, and the account is reconciled.
+
+    Raises
+    ------
+    VenueError
+        If the broker does not answer, or what it says cannot be.
+    """
+    trader = working.desk.trader
+    if trader.compare() is None:
+        raise VenueError(f"The account cannot be reconciled, so nothing is traded: {trader.trouble}")
+    working.desk.recover()
