@@ -205,6 +205,24 @@ def reconcile(json: Json = False) -> None:
     _show(desk.reconcile(_broker(), desk.state(settings)), "Nobody holds anything.", json=json)
 
 
+@app.command("diverge")
+def diverge(
+    session: Session,
+    details: Annotated[bool, typer.Option("--details", help="Every difference, not only the causes.")] = False,
+    json: Json = False,
+) -> None:
+    """Why a session and its backtest differ: every cause with its effect, which add up exactly."""
+    from qtw_lab.lab.divergence import diverge as compare
+
+    found = compare(Settings.load(), session)
+    if json:
+        print_json({**found.facts().as_dict(), "causes": found.table().to_dict("records")})
+    elif details:
+        _show(found.details(), "No differences.", json=False)
+    else:
+        print_facts(found.facts())
+
+
 def _change(what: str, name: str) -> None:
     from qtw_lab.lab import desk
 

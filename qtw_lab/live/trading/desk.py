@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
@@ -172,7 +173,7 @@ class Desk:
         if not self.trader.ready or self.trader.halted:
             return []
         waiting = {symbol for sleeve in self._trading() for symbol in sleeve.waiting}
-        free = {symbol for symbol in seen if symbol in waiting and not self._busy(symbol)}
+        free = (waiting & seen.keys()) - self._busy(waiting & seen.keys())
         if not free:
             return []
         now = self._now() if at is None else at
@@ -243,17 +244,18 @@ class Desk:
     def _has_money(self, sleeve: Sleeve) -> bool:
         return sleeve.status != "stopped" or bool(sleeve.book.holdings)
 
-    def _busy(self, symbol: str) -> bool:
-        """Whether an order of a symbol is still open; it is canceled, and what is wanted waits."""
-        open_orders = [order for order in self.state.open.values() if order.symbol == symbol]
-        for order in open_orders:
+    def _busy(self, symbols: Collection[str]) -> set[str]:
+        """Those of the symbols with an order that is still open, though it was canceled: what is wanted waits."""
+        standing = [order for order in self.state.open.values() if order.symbol in symbols]
+        for order in standing:
             intent = self.trader.outbox.intents.get(order.name)
             if intent is not None and intent.order_id:
-                try:
+                with contextlib.suppress(RefusedError, VenueError):  # it is over, or that is seen at the next look
                     self.trader.cancel(intent.order_id)
-                except (RefusedError, VenueError):  # it is over, or the broker does not answer: seen at the next settle
-                    continue
-        return bool(open_orders)
+        if standing:
+            self.trader.compare()
+            self.settle()
+        return {order.symbol for order in self.state.open.values()}
 
     def _drafted(self, symbol: str, parts: Mapping[str, Decimal], seen: Seen) -> tuple[str, list[Event]]:
         """The events that write an order down; parts that cancel each other wholly change hands at once."""

@@ -67,6 +67,8 @@ class Sleeve:
         The last decision of each symbol.
     waiting : dict of str to float
         Decisions that are to be traded at the next price.
+    decided : dict of str to int
+        Start of the bar that the last decision of each symbol was made on, nanoseconds since 1970, UTC.
     marks : dict of str to Decimal
         Last prices.
     curve : list of Marked
@@ -78,6 +80,7 @@ class Sleeve:
     status: Status = "running"
     heard: dict[str, float] = field(default_factory=dict)
     waiting: dict[str, float] = field(default_factory=dict)
+    decided: dict[str, int] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)
     curve: list[Marked] = field(default_factory=list)
 
@@ -102,9 +105,10 @@ class Sleeve:
         weights = self.terms.strategy.kind == "weights"
         return {name: one for name, one in decisions.items() if weights or one != self.heard.get(name, 0.0)}
 
-    def hear(self, news: Mapping[str, float]) -> None:
-        """Take decisions in, to be traded at the next prices."""
+    def hear(self, news: Mapping[str, float], bar: int) -> None:
+        """Take decisions on a bar in, to be traded at the next prices."""
         self.heard.update(news)
+        self.decided.update(dict.fromkeys(news, bar))
         self.waiting.update(news)
 
     def wanted(

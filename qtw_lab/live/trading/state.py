@@ -33,7 +33,9 @@ class DeskOrder:
     at : int
         When it was written down, nanoseconds since 1970, UTC.
     bar : int
-        Start of the bar it was decided on.
+        Start of the last bar that was heard before it.
+    decided : dict of str to int
+        By session the start of the bar that its part was decided on.
     status : str
         "intended" until its end is known; then the broker's word, or "refused" by it, "abandoned" before it was sent,
         "crossed" between sessions.
@@ -48,6 +50,7 @@ class DeskOrder:
     parts: dict[str, Decimal]
     at: int
     bar: int
+    decided: dict[str, int] = field(default_factory=dict)
     status: str = "intended"
     filled: Decimal = ZERO
     reason: str = ""
@@ -141,8 +144,8 @@ class DeskState:
 
     def _heard(self, event: Event) -> None:
         sleeve = self.sleeves[event.order]
-        self.bars[event.order] = int(event.content["bar"])
-        sleeve.hear({symbol: float(one) for symbol, one in event.content["decisions"].items()})
+        self.bars[event.order] = bar = int(event.content["bar"])
+        sleeve.hear({symbol: float(one) for symbol, one in event.content["decisions"].items()}, bar)
 
     def _waits(self, event: Event) -> None:
         """Decisions that are to be traded again: an order for them never got to the market."""
@@ -162,7 +165,8 @@ class DeskState:
     def _ordered(self, event: Event) -> None:
         said = event.content
         parts = {name: Decimal(qty) for name, qty in said["parts"].items()}
-        order = DeskOrder(event.order, said["symbol"], parts, event.at, int(said["bar"]))
+        decided = {name: self.sleeves[name].decided.get(said["symbol"], int(said["bar"])) for name in parts}
+        order = DeskOrder(event.order, said["symbol"], parts, event.at, int(said["bar"]), decided)
         self.orders[order.name] = self.open[order.name] = order
         self.legs[order.symbol, order.bar] = self.legs.get((order.symbol, order.bar), 0) + 1
 

@@ -1,0 +1,329 @@
+"""Why a session and its backtest differ: the recorded bars through the backtest, and every trade side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from qtw_lab.core import Bars, DataError, Fact, Facts, Settings, lookup
+from qtw_lab.lab.diverging import CAUSES, EXACT, Difference, Key, Trade, by_cause, differences
+from qtw_lab.ledger.amounts import ZERO
+from qtw_lab.venues.moments import SECOND
+
+if TYPE_CHECKING:
+    from qtw_lab.backtest.result import Result
+    from qtw_lab.live.trading.sleeve import Sleeve
+    from qtw_lab.live.trading.state import DeskOrder, DeskState
+    from qtw_lab.venues.paper.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """A session beside its backtest.
+
+    Parameters
+    ----------
+    session, strategy : str
+        Which.
+    bars : int
+        How many bars it lived.
+    session_gain, backtest_gain : Decimal
+        What each gained, in dollars, both valued at the closes of the last bar as they are known now.
+    differences : tuple of Difference
+        Every difference; their effects come to the difference of the gains, exactly.
+    backtest : Result
+        The backtest on the bars as they are known now.
+    """
+
+    session: str
+    strategy: str
+    bars: int
+    session_gain: Decimal
+    backtest_gain: Decimal
+    differences: tuple[Difference, ...]
+    backtest: Result = field(repr=False)
+
+    @property
+    def total(self) -> Decimal:
+        """By how much the session gained more, in dollars."""
+        return self.session_gain - self.backtest_gain
+
+    def table(self) -> pd.DataFrame:
+        """Causes with how many differences each has, its effect in dollars, and what it means."""
+        rows = [
+            {"cause": name, "count": count, "effect": float(effect), "meaning": CAUSES[name]}
+            for name, (count, effect) in by_cause(self.differences).items()
+        ]
+        return pd.DataFrame(rows, columns=["cause", "count", "effect", "meaning"])
+
+    def details(self) -> pd.DataFrame:
+        """Every difference: start of the bar that was decided on (UTC), symbol, cause, effect in dollars, note."""
+        rows = [
+            {
+                "time": pd.Timestamp(one.key.bar, unit="ns", tz="UTC"), "symbol": one.key.symbol, "cause": one.cause,
+                "effect": float(one.effect), "note": one.note,
+            }
+            for one in self.differences
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=["time", "symbol", "cause", "effect", "note"])
+
+    def facts(self) -> Facts:
+        """It as labelled numbers."""
+        causes = (
+            Fact(name.replace(" ", "_"), float(effect), "money", name.capitalize(), CAUSES[name])
+            for name, (_, effect) in by_cause(self.differences).items()
+        )
+        return Facts(
+            f"{self.session} beside its backtest",
+            (
+                Fact("bars", self.bars, "count", "Bars"),
+                Fact("session_gain", float(self.session_gain), "money", "Gain of the session"),
+                Fact("backtest_gain", float(self.backtest_gain), "money", "Gain of the backtest"),
+                Fact("total", float(self.total), "money", "Difference", "the causes below come to it exactly"),
+                *causes,
+            ),
+        )  # fmt: skip
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, Any]:
+        return self.facts()._repr_mimebundle_(**kwargs)
+
+
+def diverge(settings: Settings, session: str) -> Divergence:
+    """Compare a session of the desk that was used last with the backtest of the bars it lived through.
+
+    Raises
+    ------
+    SetupError
+        If there is no desk.
+    DataError
+        If there is no such session, or it has lived through too few bars.
+    """
+    from qtw_lab.lab.desk import DeskPlaces
+    from qtw_lab.live.reading import JournalReader
+    from qtw_lab.live.trading.state import DeskState
+    from qtw_lab.venues.paper.store import reading
+
+    places = DeskPlaces.current(settings)
+    with reading(places.file("desk")) as read:
+        events = list(read)
+    state = DeskState.of(events)
+    terms = lookup(session, state.sleeves, "session").terms
+    journal = JournalReader(places.root / "engine" / "journal")
+    seconds = terms.timeframe.seconds
+    rows = journal.bars(seconds, list(terms.symbols))
+    revised = {
+        (int(at.value), symbol): flags
+        for at, symbol, revision, flags in zip(
+            rows["time"], rows["symbol"], rows["revision"], rows["flags"], strict=True
+        )
+        if revision
+    }
+    return compared(state, events, session, journal.panel(seconds, list(terms.symbols)), revised)
+
+
+def compared(
+    state: DeskState, events: Iterable[Event], session: str, bars: Bars,
+    revised: Mapping[tuple[int, str], str] | None = None,
+) -> Divergence:  # fmt: skip
+    """A session beside the backtest of bars.
+
+    Parameters
+    ----------
+    state : DeskState
+        Of the desk.
+    events : iterable of Event
+        All that led to it.
+    session : str
+        Which.
+    bars : Bars
+        As they are known now; from before the session, if its strategy had seen those too.
+    revised : mapping of (int, str) to str, optional
+        Bars that changed after they had closed, by start and symbol, with their flags.
+
+    Raises
+    ------
+    DataError
+        If there is no such session, or it has lived through too few bars.
+    """
+    sleeve = lookup(session, state.sleeves, "session")
+    story = _Story.of(events, session)
+    lived = _lived(bars.select(list(sleeve.terms.symbols)), story)
+    result = _backtest(sleeve, lived, story)
+    closes = {symbol: _exact(lived.close[symbol].dropna().iloc[-1]) for symbol in lived.symbols}
+    planned = _planned(result, lived)
+    done = _done(sleeve, state, story)
+    found = differences(planned, done, closes, lambda key: _why(key, story, lived, revised or {}))
+    carried = sum((entry.amount for entry in _charges(sleeve, story.end)), ZERO)
+    traded = sum((trade.gain(closes[key.symbol]) for key, trade in done.items()), ZERO)
+    gain, carry = (traded + carried).quantize(EXACT), (carried - _carry(result)).quantize(EXACT)
+    backtest = (_exact(result.equity.iloc[-1]) - _exact(result.terms.cash)).quantize(EXACT)
+    last = Key(story.last, lived.symbols[0])
+    rest = gain - backtest - carry - sum((one.effect for one in found), ZERO)
+    found += [Difference(last, name, effect) for name, effect in (("carry", carry), ("rounding", rest)) if effect]
+    return Divergence(
+        session, sleeve.terms.strategy.name, len(story.heard), gain, backtest, tuple(found), result
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Story:
+    """What a session was told, by start of bar: decisions, what it was then, and the closes of the bar.
+
+    `first` and `last` are starts of its first and last bar, `end` the end of
+    the last one.
+    """
+
+    heard: dict[int, dict[str, float]] = field(default_factory=dict)
+    statuses: dict[int, str] = field(default_factory=dict)
+    marks: dict[int, dict[str, str]] = field(default_factory=dict)
+    first: int = 0
+    last: int = 0
+    end: int = 0
+
+    @classmethod
+    def of(cls, events: Iterable[Event], session: str) -> _Story:
+        story = cls()
+        prices: dict[str, str] = {}
+        status = "running"
+        for event in events:
+            if event.order != session:
+                continue
+            if event.kind == "marked":
+                prices = dict(event.content["prices"])
+                story.end = event.at
+            elif event.kind == "heard":
+                bar = int(event.content["bar"])
+                story.heard[bar] = dict(event.content["decisions"])
+                story.marks[bar] = prices
+                story.first, story.last = story.first or bar, bar
+                story.statuses[bar] = status
+            elif event.kind == "status":
+                status = str(event.content["status"])
+        if not story.heard:
+            raise DataError(f"The session {session} has not heard of any bar yet; there is nothing to compare.")
+        return story
+
+    def then(self, bar: int) -> str:
+        """What the session was when it heard of a bar."""
+        return self.statuses.get(bar, "running")
+
+
+def _lived(bars: Bars, story: _Story) -> Bars:
+    """The bars up to the last that the session heard of."""
+    last = int(bars.index.as_unit("ns").asi8.searchsorted(story.last, side="right"))
+    return bars.head(last)
+
+
+def _backtest(sleeve: Sleeve, bars: Bars, story: _Story) -> Result:
+    """The session's strategy on these bars; what it would have decided before the session does not count."""
+    from qtw_lab.backtest.engine import case_of, run_kernel
+    from qtw_lab.backtest.terms import Terms
+
+    terms = sleeve.terms
+    case = case_of(
+        terms.strategy, bars,
+        Terms.given(costs=terms.costs, sizing=terms.sizing, cash=float(sleeve.start), account=terms.account),
+    )  # fmt: skip
+    decisions = case.decisions.copy()
+    decisions[bars.index.as_unit("ns").asi8 < story.first] = np.nan
+    return run_kernel(replace(case, decisions=decisions))
+
+
+def _planned(result: Result, bars: Bars) -> dict[Key, Trade]:
+    """The backtest's trades by the decision that led to each."""
+    starts = bars.index.as_unit("ns").asi8
+    found: dict[Key, Trade] = {}
+    for at, symbol, side, qty, price, fee in result.orders[
+        ["time", "symbol", "side", "quantity", "price", "commission"]
+    ].itertuples(index=False):
+        place = int(starts.searchsorted(at.value)) - 1
+        signed = _exact(qty) * (1 if side == "buy" else -1)
+        trade = Trade(signed, _exact(price), _exact(fee), signed)
+        key = Key(int(starts[max(place, 0)]), str(symbol))
+        found[key] = _joined(found[key], trade) if key in found else trade
+    return found
+
+
+def _done(sleeve: Sleeve, state: DeskState, story: _Story) -> dict[Key, Trade]:
+    """The session's trades by the decision that led to each; what was decided on its last bar is yet to come."""
+    fills: dict[str, list[Any]] = {}
+    for fill in sleeve.fills():
+        fills.setdefault(fill.order, []).append(fill)
+    found: dict[Key, Trade] = {}
+    for order in state.orders.values():
+        if sleeve.name not in order.parts:
+            continue
+        bar = order.decided.get(sleeve.name, order.bar)
+        if bar >= story.last:
+            continue
+        own = fills.get(order.name, [])
+        qty = sum((fill.signed for fill in own), ZERO)
+        paid = sum((fill.signed * fill.price for fill in own), ZERO)
+        fee = sum((fill.fee for fill in own), ZERO)
+        asked = order.parts[sleeve.name]
+        trade = Trade(qty, paid / qty if qty else ZERO, fee, asked, _fate(order, qty, asked, bar, story.then(bar)))
+        key = Key(bar, order.symbol)
+        found[key] = _joined(found[key], trade) if key in found else trade
+    return found
+
+
+def _fate(order: DeskOrder, qty: Decimal, asked: Decimal, decided: int, status: str) -> str:
+    """What kept an order from being filled wholly, or made it late."""
+    if order.status == "abandoned":
+        return "manual" if "halted" in order.reason else "restart"
+    if order.status == "refused":
+        return "reject"
+    if order.bar != decided:
+        return "restart" if status == "running" else "manual"
+    return "partial" if qty != asked else ""
+
+
+def _joined(one: Trade, other: Trade) -> Trade:
+    """Two trades of one decision as one."""
+    qty = one.qty + other.qty
+    paid = one.qty * one.price + other.qty * other.price
+    return Trade(
+        qty, paid / qty if qty else ZERO, one.fee + other.fee, one.asked, other.cause or (one.cause if not qty else "")
+    )  # fmt: skip
+
+
+def _why(
+    key: Key, story: _Story, bars: Bars, revised: Mapping[tuple[int, str], str]
+) -> tuple[str, str]:  # fmt: skip
+    """Why the session decided otherwise on a bar than the backtest does; nothing where it did not."""
+    if key.bar not in story.heard:
+        return "restart", "the session was not told of the bar"
+    if story.then(key.bar) != "running":
+        return "manual", f"the session was {story.then(key.bar)}"
+    late = [flags for (at, symbol), flags in revised.items() if symbol == key.symbol and at <= key.bar]
+    if late:
+        return "late bar", late[-1]
+    place = bars.index.as_unit("ns").asi8.searchsorted(key.bar)
+    known = story.marks[key.bar].get(key.symbol)
+    now = float(bars.close[key.symbol].iloc[place]) if place < len(bars) else float("nan")
+    if known is None or float(known) != now:
+        return "bar differed", f"its close was {known} then and is {now} now"
+    if key.symbol not in story.heard[key.bar]:
+        return "clock", "the decision was held back"
+    return "", ""
+
+
+def _charges(sleeve: Sleeve, end: int) -> list[Any]:
+    from qtw_lab.ledger.book import Charge
+
+    return [entry for entry in sleeve.book.entries if isinstance(entry, Charge) and entry.at <= end + SECOND]
+
+
+def _carry(result: Result) -> Decimal:
+    """What holding cost and brought in the backtest, in dollars."""
+    c = result.carry
+    return _exact(c.dividends + c.cash_interest - c.borrow - c.margin_interest)
+
+
+def _exact(figure: float) -> Decimal:
+    return Decimal(repr(float(figure)))
