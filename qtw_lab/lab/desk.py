@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -91,14 +91,32 @@ def limits_of(places: DeskPlaces) -> Limits:
     if not places.limits.exists():
         return Limits()
     try:
-        said = json.loads(places.limits.read_text(encoding="utf-8"))
-        figures: dict[str, Any] = {
-            name: frozenset(value) if isinstance(value, list) else str(value) if isinstance(value, float) else value
-            for name, value in said.items()
-        }
-        return Limits(**figures)
-    except (OSError, ValueError, TypeError, AttributeError) as err:
-        raise DataError(f"The limits in {places.limits.name} cannot be read: {err}.") from err
+        return limits_from(json.loads(places.limits.read_text(encoding="utf-8")))
+    except (OSError, ValueError, DataError) as err:
+        raise DataError(f"The limits in {places.limits.name} cannot be read: {err}") from err
+
+
+def limits_from(said: Any) -> Limits:
+    """Limits from plain values, by their names.
+
+    Raises
+    ------
+    DataError
+        If one is not known or does not fit.
+
+    Examples
+    --------
+    >>> limits_from({"max_daily_loss": 0.02, "banned": ["GME"]}).max_daily_loss
+    Decimal('0.02')
+    """
+    if not isinstance(said, dict):
+        raise DataError(f"Limits are a mapping of names to figures, not {type(said).__name__}.")
+    known = {entry.name: entry for entry in fields(Limits)}
+    figures: dict[str, Any] = {}
+    for name, value in said.items():
+        lookup(name, known, "limit")
+        figures[name] = frozenset(value) if isinstance(value, list) else value
+    return Limits(**figures)
 
 
 @contextmanager

@@ -157,7 +157,8 @@ def compared(
     closes = {symbol: _exact(lived.close[symbol].dropna().iloc[-1]) for symbol in lived.symbols}
     planned = _planned(result, lived)
     done = _done(sleeve, state, story)
-    found = differences(planned, done, closes, lambda key: _why(key, story, lived, revised or {}))
+    memory = sleeve.terms.strategy.memory
+    found = differences(planned, done, closes, lambda key: _why(key, story, lived, revised or {}, memory))
     carried = sum((entry.amount for entry in _charges(sleeve, story.end)), ZERO)
     traded = sum((trade.gain(closes[key.symbol]) for key, trade in done.items()), ZERO)
     gain, carry = (traded + carried).quantize(EXACT), (carried - _carry(result)).quantize(EXACT)
@@ -293,24 +294,37 @@ def _joined(one: Trade, other: Trade) -> Trade:
 
 
 def _why(
-    key: Key, story: _Story, bars: Bars, revised: Mapping[tuple[int, str], str]
+    key: Key, story: _Story, bars: Bars, revised: Mapping[tuple[int, str], str], memory: int | None
 ) -> tuple[str, str]:  # fmt: skip
     """Why the session decided otherwise on a bar than the backtest does; nothing where it did not."""
     if key.bar not in story.heard:
         return "restart", "the session was not told of the bar"
     if story.then(key.bar) != "running":
         return "manual", f"the session was {story.then(key.bar)}"
-    late = [flags for (at, symbol), flags in revised.items() if symbol == key.symbol and at <= key.bar]
-    if late:
-        return "late bar", late[-1]
-    place = bars.index.as_unit("ns").asi8.searchsorted(key.bar)
-    known = story.marks[key.bar].get(key.symbol)
-    now = float(bars.close[key.symbol].iloc[place]) if place < len(bars) else float("nan")
-    if known is None or float(known) != now:
-        return "bar differed", f"its close was {known} then and is {now} now"
+    other = _other_bar(key, story, bars, memory)
+    if other is not None:
+        flags = revised.get((other[0], key.symbol))
+        note = f"the close of {pd.Timestamp(other[0], unit='ns'):%H:%M:%S} was {other[1]} then and is {other[2]} now"
+        return ("bar differed", note) if flags is None else ("late bar", f"{note}; {flags}")
     if key.symbol not in story.heard[key.bar]:
         return "clock", "the decision was held back"
     return "", ""
+
+
+def _other_bar(key: Key, story: _Story, bars: Bars, memory: int | None) -> tuple[int, str | None, float] | None:
+    """The last bar of those that a decision rests on which the session knew with another close: start, then, now."""
+    starts = bars.index.as_unit("ns").asi8
+    closes = bars.close[key.symbol].to_numpy()
+    until = int(starts.searchsorted(key.bar, side="right"))
+    first = 0 if memory is None else max(until - max(memory, 1), 0)
+    for place in range(until - 1, first - 1, -1):
+        bar = int(starts[place])
+        if bar not in story.marks or np.isnan(closes[place]):
+            continue
+        known = story.marks[bar].get(key.symbol)
+        if known is None or float(known) != closes[place]:
+            return bar, known, float(closes[place])
+    return None
 
 
 def _charges(sleeve: Sleeve, end: int) -> list[Any]:

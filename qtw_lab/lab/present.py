@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from qtw_lab.core import Settings
+from qtw_lab.core import Bars, Settings
 
 if TYPE_CHECKING:
+    from qtw_lab.lab.trading_desk import TradingDesk
     from qtw_lab.live.client import Live
     from qtw_lab.live.profile import Profile
+    from qtw_lab.live.trading.bar_replay import BarReplay
+    from qtw_lab.live.trading.terms import SessionTerms
+    from qtw_lab.strategies import Strategy
     from qtw_lab.venues.paper.embedded import EmbeddedBroker
     from qtw_lab.venues.simulator.server import Simulator
 
@@ -68,11 +73,7 @@ class Present:
         from qtw_lab.live.client import Live
 
         settings = self.settings if simulator is None else realtime.pointed_to(self.settings, simulator)
-        if feed is None and (simulator is not None or settings.alpaca_api_key_id is None):
-            feed = "simulator"
-        if speed is None:
-            speed = 1.0 if simulator is None else simulator.clock.speed
-        arguments = [*(["--feed", feed] if feed else []), "--speed", str(speed)]
+        arguments = _market(settings, feed, speed, simulator)
         return Live(realtime.profile_of(profile), realtime.places(settings), arguments, environment_of(settings))
 
     def simulator(self, **options: Any) -> Simulator:
@@ -97,6 +98,66 @@ class Present:
         from qtw_lab.lab import realtime
 
         return realtime.simulator(**options)
+
+    def desk(
+        self,
+        sessions: SessionTerms | Sequence[SessionTerms] = (),
+        *,
+        feed: str | None = None,
+        speed: float | None = None,
+        simulator: Simulator | None = None,
+    ) -> TradingDesk:
+        """A trading desk: sessions that trade parts of one account, in a process of its own.
+
+        Parameters
+        ----------
+        sessions : SessionTerms or sequence of them
+            To be opened, if there are none of these names yet; see `session`.
+        feed, speed, simulator
+            As of `live`; with a simulator its account is traded.
+
+        Returns
+        -------
+        TradingDesk
+            Not started; see `qtw_lab.lab.trading_desk.TradingDesk`.
+        """
+        from qtw_lab.lab import realtime
+        from qtw_lab.lab.trading_desk import TradingDesk
+        from qtw_lab.live.trading.terms import SessionTerms
+
+        settings = self.settings if simulator is None else realtime.pointed_to(self.settings, simulator)
+        arguments = _market(settings, feed, speed, simulator)
+        opening = (sessions,) if isinstance(sessions, SessionTerms) else tuple(sessions)
+        return TradingDesk(settings, opening, arguments, environment_of(settings))
+
+    def session(self, name: str, strategy: Strategy | str, symbols: Any, interval: str, **terms: Any) -> SessionTerms:
+        """What a session is opened with; keywords as of `qtw_lab.live.trading.terms.SessionTerms.given`.
+
+        Examples
+        --------
+        >>> from qtw_lab import Lab
+        >>> Lab.offline().session("first", "sma_cross", "AAPL,IBM", "1min", allocation=0.5).symbols
+        ('AAPL', 'IBM')
+        """
+        from qtw_lab.live.trading.terms import SessionTerms
+
+        return SessionTerms.given(name, strategy, symbols, interval, **terms)
+
+    def relive(self, strategy: Strategy | str, bars: Bars, **terms: Any) -> BarReplay:
+        """Live through bars at a paper desk, one after the other; as `qtw_lab.lab.reliving.relived`.
+
+        Examples
+        --------
+        >>> from qtw_lab import Lab
+        >>> lab = Lab.offline()
+        >>> bars = lab.bars("AAPL", "2012-01-01", "2012-06-30")
+        >>> lived = lab.relive("buy_and_hold", bars)
+        >>> f"{lived.equity('session').iloc[-1] - lab.backtest('buy_and_hold', bars).equity.iloc[-1]:.2f}"
+        '0.00'
+        """
+        from qtw_lab.lab.reliving import relived
+
+        return relived(strategy, bars, **terms)
 
     def paper(self, **options: Any) -> EmbeddedBroker:
         """A paper account in this process, at a market of this machine whose time runs.
@@ -126,6 +187,15 @@ class Present:
         from qtw_lab.lab import paper
 
         return paper.embedded(**options)
+
+
+def _market(settings: Settings, feed: str | None, speed: float | None, simulator: Simulator | None) -> list[str]:
+    """Arguments that name a market: that of Alpaca with keys, a simulator without."""
+    if feed is None and (simulator is not None or settings.alpaca_api_key_id is None):
+        feed = "simulator"
+    if speed is None:
+        speed = 1.0 if simulator is None else simulator.clock.speed
+    return [*(["--feed", feed] if feed else []), "--speed", str(speed)]
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
