@@ -11,14 +11,16 @@ import pandas as pd
 from qtw_lab.core import Bars, DataError
 
 if TYPE_CHECKING:
+    from qtw_lab.lab.divergence import Divergence
     from qtw_lab.ledger import Account, Costs, Sizing
     from qtw_lab.live.trading.bar_replay import BarReplay
     from qtw_lab.strategies import Strategy
+    from qtw_lab.venues.paper.models import FillModel
 
 
 def relived(
     strategy: Strategy | str, bars: Bars, *, costs: Costs | None = None, sizing: Sizing | None = None,
-    account: Account | None = None, cash: float = 100_000.0, name: str = "session",
+    account: Account | None = None, cash: float = 100_000.0, name: str = "session", model: FillModel | None = None,
 ) -> BarReplay:  # fmt: skip
     """One session that has a whole paper account, lived through bars: decided, sized, sent and filled bar by bar.
 
@@ -34,6 +36,8 @@ def relived(
         In the account.
     name : str
         Of the session.
+    model : FillModel, optional
+        How orders fill; by default as the backtest fills, with these costs.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def relived(
     terms = SessionTerms.given(
         name, strategy, list(bars.symbols), str(bars.timeframe), costs=costs, sizing=sizing, account=account
     )  # fmt: skip
-    return replayed(terms, bars, cash)
+    return replayed(terms, bars, cash, model=model)
 
 
 def side_by_side(cases: Iterable[tuple[Strategy, Bars]], *, costs: Costs | None = None, **terms: Any) -> pd.DataFrame:
@@ -79,3 +83,16 @@ def side_by_side(cases: Iterable[tuple[Strategy, Bars]], *, costs: Costs | None 
         fills = {"fills": len(lived.paper.book.fills), "backtest_fills": len(result.orders)}
         rows.append({**row, **fills, "apart": float(apart), "note": ""})
     return pd.DataFrame(rows, columns=["strategy", "symbols", "bars", "fills", "backtest_fills", "apart", "note"])
+
+
+def why_apart(lived: BarReplay, session: str = "session") -> Divergence:
+    """Why a session on bars and its backtest differ.
+
+    Raises
+    ------
+    DataError
+        If there is no such session, or it has lived through no bar.
+    """
+    from qtw_lab.lab.divergence import compared
+
+    return compared(lived.desk.state, lived.notes.read(), session, lived.bars)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import Bars, DataError, VirtualClock
-from qtw_lab.ledger import Account, Costs
+from qtw_lab.ledger import Account
 from qtw_lab.live.trading.deciding import Voice
 from qtw_lab.live.trading.desk import Closed, Desk
 from qtw_lab.live.trading.sleeve import Seen
@@ -91,7 +91,8 @@ class BarReplay:
         self._broker = EmbeddedBroker(self.paper)
         outbox = Outbox(self._broker, MemoryStore(), self.paper.now, sleep=self.clock.sleep)
         self.trader = Trader(self._broker, outbox, Mirror(self._broker, MemoryStore(), self.paper.now))
-        self.desk = Desk(self.trader, MemoryStore() if notes is None else notes, self.paper.now, calendar=bars.calendar)
+        self.notes = MemoryStore() if notes is None else notes
+        self.desk = Desk(self.trader, self.notes, self.paper.now, calendar=bars.calendar)
         self._voices: dict[str, Voice] = {}
         self._columns = {symbol: column for column, symbol in enumerate(bars.symbols)}
         self._flags = np.zeros((len(bars), len(bars.symbols)), dtype=np.uint32)
@@ -177,10 +178,10 @@ class BarReplay:
 
 
 def replayed(
-    terms: SessionTerms, bars: Bars, cash: float = 100_000.0, *, costs: Costs | None = None,
+    terms: SessionTerms, bars: Bars, cash: float = 100_000.0, *, model: FillModel | None = None,
     account: Account | None = None,
 ) -> BarReplay:  # fmt: skip
-    """One session that has a whole account, lived through all the bars under a backtest's rules.
+    """One session that has a whole account, lived through all the bars.
 
     Parameters
     ----------
@@ -190,13 +191,13 @@ def replayed(
         What happens.
     cash : float
         In the account.
-    costs : Costs, optional
-        What the market takes; by default what the session expects.
+    model : FillModel, optional
+        How orders fill; by default as the backtest fills, with the costs that the session expects.
     account : Account, optional
         What the account may do; by default what the session's may.
     """
     replay = BarReplay(
-        bars, cash, model=FillModel.backtest(terms.costs if costs is None else costs),
+        bars, cash, model=FillModel.backtest(terms.costs) if model is None else model,
         rules=LedgerRules(terms.account if account is None else account),
     )  # fmt: skip
     replay.desk.open(terms)

@@ -113,7 +113,7 @@ class Matching:
         for order in orders:
             if order.open and order.status not in ("accepted", "pending_new") and _active(order):
                 if piece.any(order.number):
-                    self._note(order, piece)
+                    self._note(order, piece, until)
                 order.progress.seen = max(order.progress.seen, until)
 
     def recover(self, order: Order) -> None:
@@ -148,6 +148,7 @@ class Matching:
             self._journal.elect(order, at)
             self._arrive(order, at)
         elif step.what == "quote":
+            self._met(order, piece, at)
             self._fill(
                 order,
                 at,
@@ -155,6 +156,7 @@ class Matching:
                 resting=not step.arriving,
             )
         elif step.what == "print":
+            self._met(order, piece, at)
             self._fill_by_trade(order, at, piece.rows[step.row])
         elif step.what == "auction":
             self._auction(order, at)
@@ -394,12 +396,17 @@ class Matching:
         found: npt.NDArray[np.intp] = trades[np.array(sets, dtype=bool)]
         return found
 
-    def _note(self, order: Order, piece: _Piece) -> None:
-        """Remember how far an order that stays open has met this piece."""
+    def _met(self, order: Order, piece: _Piece, until: int) -> None:
+        """Remember that an order has met quotes of a session, up to a moment: to the next it is no new one."""
         own = self._trading(order, piece)
-        quotes = own[piece.rows["kind"][own] == QUOTE]
+        quotes = own[(piece.rows["kind"][own] == QUOTE) & (piece.times[own] <= until)]
         if len(quotes):
             order.progress.rested = self._begins(order, int(piece.times[quotes[-1]]))
+
+    def _note(self, order: Order, piece: _Piece, until: int) -> None:
+        """Remember how far an order that stays open has met this piece."""
+        own = self._trading(order, piece)
+        self._met(order, piece, until)
         progress = order.progress
         self._follow(order, piece, None)
         if progress.ahead is not None and order.limit is not None:

@@ -16,6 +16,7 @@ from qtw_lab.venues.wire.values import moment_text
 #: Orders", section on stop orders): 4%.
 _COLLAR: Final = Decimal("1.04")
 _CENT: Final = Decimal("0.01")
+_BELOW_A_DOLLAR: Final = Decimal("0.0001")
 
 
 @dataclass(slots=True)
@@ -95,7 +96,8 @@ class Order:
         """The worst price at which it fills now; None for any."""
         ticket = self.ticket
         if ticket.kind == "stop" and ticket.buys and ticket.stop_price is not None:
-            return (ticket.stop_price * _COLLAR).quantize(_CENT)
+            most = ticket.stop_price * _COLLAR
+            return most.quantize(_CENT if most >= 1 else _BELOW_A_DOLLAR, rounding="ROUND_DOWN")
         return ticket.limit_price
 
     @property

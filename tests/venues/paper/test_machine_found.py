@@ -12,15 +12,12 @@ BEFORE = (daily(0, "2023-12-29", 100.0), daily(1, "2023-12-29", 50.0))
 DAY, CLOSE = 86_400, 23_400
 EXITS = {"take_profit": {"limit_price": "105"}, "stop_loss": {"stop_price": "95"}}
 
-found = pytest.mark.xfail(strict=True, reason="found by the machine, not yet mended")
-
 
 def opened(*rows):
     """A market at 100 that goes on with these rows."""
     return market(quote(0, 0, 99.9, 100.0), trade(0, 1, 100.0, number=1), *rows, days=BEFORE)
 
 
-@found
 @pytest.mark.parametrize("stopped", [False, True])
 def test_only_the_first_quote_of_a_session_gives_an_order_its_own_price(stopped):
     tape = market(
@@ -34,7 +31,6 @@ def test_only_the_first_quote_of_a_session_gives_an_order_its_own_price(stopped)
     assert [fill.price for fill in fills] == [Decimal(100), Decimal(101)]
 
 
-@found
 def test_a_leg_that_is_replaced_at_night_reaches_the_market_with_the_next_opening():
     desk = Desk(opened(quote(0, DAY, 99.9, 100.0)), 5)
     sent = desk.order("buy", 1, order_class="bracket", time_in_force="gtc", **EXITS)
@@ -44,7 +40,6 @@ def test_a_leg_that_is_replaced_at_night_reaches_the_market_with_the_next_openin
     assert desk.at(DAY + 5).now(new["id"])["status"] == "new"
 
 
-@found
 def test_the_legs_of_an_entry_last_as_long_as_the_one_that_took_its_place():
     desk = Desk(opened(quote(0, DAY + 5, 97.9, 98.0), quote(0, DAY + 60, 97.9, 98.0)), 5)
     sent = desk.order("buy", 1, "limit", limit_price="98", order_class="bracket", **EXITS)
@@ -54,7 +49,6 @@ def test_the_legs_of_an_entry_last_as_long_as_the_one_that_took_its_place():
     assert [leg["status"] for leg in seen["legs"]] == ["new", "held"]
 
 
-@found
 def test_a_leg_cannot_be_replaced_by_one_for_more_than_it_exits():
     desk = Desk(opened(quote(0, 20, 105.0, 105.1)), 5, cash=1000)
     sent = desk.order("buy", 5, order_class="bracket", time_in_force="gtc", **EXITS)
@@ -63,7 +57,6 @@ def test_a_leg_cannot_be_replaced_by_one_for_more_than_it_exits():
     assert desk.at(30).exchange.book.held("AAA") == 0
 
 
-@found
 def test_both_exits_of_a_pair_stay_for_the_same_shares_when_it_is_replaced():
     rows = [quote(0, 20, 94.0, 94.1), trade(0, 21, 94.05, number=3)]
     desk = Desk(opened(*rows), 5)
@@ -74,7 +67,6 @@ def test_both_exits_of_a_pair_stay_for_the_same_shares_when_it_is_replaced():
     assert desk.at(40).exchange.book.held("AAA") == 0
 
 
-@found
 @pytest.mark.parametrize(("stop", "most"), [("100.13", "104.13"), ("0.12", "0.1248")])
 def test_a_stop_to_buy_pays_no_more_than_four_percent_above_it_in_steps_of_its_price(stop, most):
     """Not the machine's: its stops are chosen so that four percent of them are whole cents."""
