@@ -77,6 +77,7 @@ class Divergence:
         causes = (
             Fact(name.replace(" ", "_"), float(effect), "money", name.capitalize(), CAUSES[name])
             for name, (_, effect) in by_cause(self.differences).items()
+            if name != "rounding" or round(effect, 2)
         )
         return Facts(
             f"{self.session} beside its backtest",
@@ -84,7 +85,7 @@ class Divergence:
                 Fact("bars", self.bars, "count", "Bars"),
                 Fact("session_gain", float(self.session_gain), "money", "Gain of the session"),
                 Fact("backtest_gain", float(self.backtest_gain), "money", "Gain of the backtest"),
-                Fact("total", float(self.total), "money", "Difference", "the causes below come to it exactly"),
+                Fact("total", float(self.total), "money", "Difference", "the causes come to it exactly"),
                 *causes,
             ),
         )  # fmt: skip

@@ -143,10 +143,11 @@ def _split(key: Key, plan: Trade, trade: Trade, last: Decimal, cause: str, note:
     parts: list[tuple[str, Decimal]] = [(cause or "size", trade.gain(last) - plan.gain(last))]
     if plan.qty and trade.qty:
         late = trade.cause if trade.cause in ("restart", "manual") else ""
+        due = plan.fee * max(trade.qty / plan.qty, ZERO)  # what the plan's fee would be for as many shares
         parts = [
             (late or "fill price", -trade.qty * (trade.price - plan.price)),
-            (cause or "size", (trade.qty - plan.qty) * (last - plan.price)),
-            ("fee", plan.fee - trade.fee),
+            (cause or "size", (trade.qty - plan.qty) * (last - plan.price) + plan.fee - due),
+            ("fee", due - trade.fee),
         ]
     for name, effect in parts:
         if abs(effect) >= _LEAST:
