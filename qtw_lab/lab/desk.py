@@ -312,6 +312,14 @@ def state(settings: Settings) -> DeskState:
         return DeskState.of(events)
 
 
+def is_there(settings: Settings) -> bool:
+    """Whether a desk was ever used with this storage folder."""
+    try:
+        return DeskPlaces.current(settings).file("desk").exists()
+    except SetupError:
+        return False
+
+
 def sessions(found: DeskState) -> pd.DataFrame:
     """Sessions as a table: what they are, what they were given and are worth, in dollars."""
     rows = [

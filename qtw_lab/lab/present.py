@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qtw_lab.core import Bars, Settings
 
 if TYPE_CHECKING:
+    from qtw_lab.lab.paper_report import PaperReport
     from qtw_lab.lab.trading_desk import TradingDesk
     from qtw_lab.live.client import Live
     from qtw_lab.live.profile import Profile
@@ -142,6 +143,12 @@ class Present:
         from qtw_lab.live.trading.terms import SessionTerms
 
         return SessionTerms.given(name, strategy, symbols, interval, **terms)
+
+    def paper_report(self, date: str | None = None) -> PaperReport:
+        """The day at the desk that was used last, on one page; as `qtw_lab.lab.paper_report.daily`."""
+        from qtw_lab.lab.paper_report import daily
+
+        return daily(self.settings, date)
 
     def relive(self, strategy: Strategy | str, bars: Bars, **terms: Any) -> BarReplay:
         """Live through bars at a paper desk, one after the other; as `qtw_lab.lab.reliving.relived`.
