@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from qtw_lab.live.trading.tap import Tap
     from qtw_lab.live.trading.terms import SessionTerms
     from qtw_lab.venues.brokers import Broker
+    from qtw_lab.venues.feeds import Reference
     from qtw_lab.venues.killswitch import KillSwitch
 
 #: Seconds to wait for the answer of a desk in another process.
@@ -203,8 +205,10 @@ def run(
     from qtw_lab.lab import paper, realtime
     from qtw_lab.live.running import Places, signalled
     from qtw_lab.live.trading.commands import Commands
+    from qtw_lab.live.trading.daily import DailyBars
     from qtw_lab.live.trading.running import DeskRunner
     from qtw_lab.live.trading.working import Working
+    from qtw_lab.venues.alpaca import AlpacaReference
     from qtw_lab.venues.feeds import steady
     from qtw_lab.venues.killswitch import Heartbeat
 
@@ -212,7 +216,8 @@ def run(
         broker = paper.remote(given.settings)
         places = DeskPlaces.of(settings, broker.account().id)
         desk = stack.enter_context(opened(broker, given.settings, places, updates=True, calendar=calendar))
-        heart = Heartbeat(places.stop / "heartbeat.json")
+        heart, reference = Heartbeat(places.stop / "heartbeat.json"), AlpacaReference(given.settings)
+        working = Working(desk, calendar, say=say, assets=_assets(reference))
 
         def engine(tap: Tap, symbols: tuple[str, ...], lengths: tuple[int, ...]) -> Any:
             chosen = replace(given, profile=realtime.profile_of(_profile(symbols, lengths, given.profile.engine.feed)))
@@ -222,8 +227,8 @@ def run(
             return made
 
         runner = DeskRunner(
-            Working(desk, calendar, say=say), engine, Commands(places.root / "commands"), tuple(sessions),
-            lambda: heart.beat(steady()),
+            working, engine, Commands(places.root / "commands"), tuple(sessions), lambda: heart.beat(steady()),
+            DailyBars(reference, calendar),
         )  # fmt: skip
         switch(places).status()
         say(f"Desk of account {broker.account().id[:13]} in {places.root}; stop it with Ctrl-C.")
@@ -233,9 +238,6 @@ def run(
 
 def _profile(symbols: tuple[str, ...], lengths: tuple[int, ...], feed: str) -> dict[str, Any]:
     """The profile of an engine that makes bars of these lengths of these symbols."""
-    long = [length for length in lengths if length > 3600]
-    if long:
-        raise DataError(f"A desk in real time makes bars of up to an hour; {long} seconds are more.")
     shortest = min(*lengths, 60)
     engine = {
         "bar_interval_seconds": shortest, "bar_aggregate_seconds": shortest, "more_levels": sorted(set(lengths)),
@@ -268,6 +270,7 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
     from qtw_lab.live.trading.commands import Commands
     from qtw_lab.live.trading.running import do
     from qtw_lab.live.trading.working import Working, recovered
+    from qtw_lab.venues.alpaca import AlpacaReference
 
     places = DeskPlaces.current(settings) if said.get("do") != "open" else _of_account(settings)
     if holder_of(places.root) is not None:
@@ -275,9 +278,14 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
         return commands.answer(commands.put(said, SystemClock().now().value), _PATIENCE)
     broker = paper.remote(settings)
     with opened(broker, settings, places, updates=False) as desk:
-        working = Working(desk)
+        working = Working(desk, assets=_assets(AlpacaReference(settings)))
         recovered(working)
         return do(working, said)
+
+
+def _assets(reference: Reference) -> Callable[[], frozenset[str]]:
+    """What gives the symbols of a venue, asked for once."""
+    return cache(lambda: frozenset(str(asset["symbol"]) for asset in reference.assets()))
 
 
 def _of_account(settings: Settings) -> DeskPlaces:

@@ -13,12 +13,13 @@ import pandas as pd
 from qtw_lab.core import Bars, DataError, Fact, Facts, Settings, lookup
 from qtw_lab.lab.diverging import CAUSES, EXACT, Difference, Key, Trade, by_cause, differences
 from qtw_lab.ledger.amounts import ZERO
-from qtw_lab.venues.moments import SECOND
+from qtw_lab.venues.moments import DAY, SECOND
 
 if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result
     from qtw_lab.live.trading.sleeve import Sleeve
     from qtw_lab.live.trading.state import DeskOrder, DeskState
+    from qtw_lab.live.trading.terms import SessionTerms
     from qtw_lab.venues.paper.events import Event
 
 
@@ -114,6 +115,8 @@ def diverge(settings: Settings, session: str) -> Divergence:
         events = list(read)
     state = DeskState.of(events)
     terms = lookup(session, state.sleeves, "session").terms
+    if terms.timeframe.seconds >= DAY // SECOND:
+        return compared(state, events, session, _daily(settings, terms, state.sleeves[session]))
     journal = JournalReader(places.root / "engine" / "journal")
     seconds = terms.timeframe.seconds
     rows = journal.bars(seconds, list(terms.symbols))
@@ -125,6 +128,25 @@ def diverge(settings: Settings, session: str) -> Divergence:
         if revision
     }
     return compared(state, events, session, journal.panel(seconds, list(terms.symbols)), revised)
+
+
+def _daily(settings: Settings, terms: SessionTerms, sleeve: Sleeve) -> Bars:
+    """The vendor's daily bars that a session lived through, and those that its strategy had seen before."""
+    from qtw_lab.venues.alpaca import AlpacaReference
+
+    first, last = sleeve.curve[0].at if sleeve.curve else 0, sleeve.curve[-1].at if sleeve.curve else DAY
+    since = first - int(max(terms.strategy.memory or 5000, terms.strategy.warmup + 2) * 1.6 + 10) * DAY
+    found = AlpacaReference(settings).bars(list(terms.symbols), "1Day", max(since, 0), last + DAY, "all")
+    names = {"t": "timestamp", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume"}
+    tables = [
+        pd.DataFrame(rows)[list(names)].rename(columns=names).assign(symbol=symbol)
+        for symbol, rows in found.items() if rows
+    ]  # fmt: skip
+    if not tables:
+        raise DataError(f"The venue has no daily bars of {', '.join(terms.symbols)} of that time.")
+    tidy = pd.concat(tables, ignore_index=True)
+    tidy["timestamp"] = pd.to_datetime(tidy["timestamp"], utc=True).dt.normalize()
+    return Bars.from_frame(tidy, timeframe="1D", source="venue")
 
 
 def compared(
@@ -152,7 +174,8 @@ def compared(
         If there is no such session, or it has lived through too few bars.
     """
     sleeve = lookup(session, state.sleeves, "session")
-    story = _Story.of(events, session)
+    daily = sleeve.terms.timeframe.seconds >= DAY // SECOND
+    story = _Story.of(events, session, daily=daily)
     lived = _lived(bars.select(list(sleeve.terms.symbols)), story)
     result = _backtest(sleeve, lived, story)
     closes = {symbol: _exact(lived.close[symbol].dropna().iloc[-1]) for symbol in lived.symbols}
@@ -186,10 +209,11 @@ class _Story:
     first: int = 0
     last: int = 0
     end: int = 0
+    daily: bool = False
 
     @classmethod
-    def of(cls, events: Iterable[Event], session: str) -> _Story:
-        story = cls()
+    def of(cls, events: Iterable[Event], session: str, *, daily: bool) -> _Story:
+        story = cls(daily=daily)
         prices: dict[str, str] = {}
         status = "running"
         for event in events:
@@ -199,7 +223,7 @@ class _Story:
                 prices = dict(event.content["prices"])
                 story.end = event.at
             elif event.kind == "heard":
-                bar = int(event.content["bar"])
+                bar = story.named(int(event.content["bar"]))
                 story.heard[bar] = dict(event.content["decisions"])
                 story.marks[bar] = prices
                 story.first, story.last = story.first or bar, bar
@@ -209,6 +233,10 @@ class _Story:
         if not story.heard:
             raise DataError(f"The session {session} has not heard of any bar yet; there is nothing to compare.")
         return story
+
+    def named(self, bar: int) -> int:
+        """The start of a bar as `Bars` have it: a daily one is named by its date, at midnight UTC."""
+        return bar // DAY * DAY if self.daily else bar
 
     def then(self, bar: int) -> str:
         """What the session was when it heard of a bar."""
@@ -260,7 +288,7 @@ def _done(sleeve: Sleeve, state: DeskState, story: _Story) -> dict[Key, Trade]:
     for order in state.orders.values():
         if sleeve.name not in order.parts:
             continue
-        bar = order.decided.get(sleeve.name, order.bar)
+        bar = story.named(order.decided.get(sleeve.name, order.bar))
         if bar >= story.last:
             continue
         own = fills.get(order.name, [])
@@ -268,20 +296,20 @@ def _done(sleeve: Sleeve, state: DeskState, story: _Story) -> dict[Key, Trade]:
         paid = sum((fill.signed * fill.price for fill in own), ZERO)
         fee = sum((fill.fee for fill in own), ZERO)
         asked = order.parts[sleeve.name]
-        trade = Trade(qty, paid / qty if qty else ZERO, fee, asked, _fate(order, qty, asked, bar, story.then(bar)))
+        trade = Trade(qty, paid / qty if qty else ZERO, fee, asked, _fate(order, qty, asked, story, bar))
         key = Key(bar, order.symbol)
         found[key] = _joined(found[key], trade) if key in found else trade
     return found
 
 
-def _fate(order: DeskOrder, qty: Decimal, asked: Decimal, decided: int, status: str) -> str:
+def _fate(order: DeskOrder, qty: Decimal, asked: Decimal, story: _Story, decided: int) -> str:
     """What kept an order from being filled wholly, or made it late."""
     if order.status == "abandoned":
         return "manual" if "halted" in order.reason else "restart"
     if order.status == "refused":
         return "reject"
-    if order.bar != decided:
-        return "restart" if status == "running" else "manual"
+    if story.named(order.bar) != decided:
+        return "restart" if story.then(decided) == "running" else "manual"
     return "partial" if qty != asked else ""
 
 

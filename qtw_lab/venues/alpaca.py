@@ -151,12 +151,14 @@ class AlpacaReference:
             found |= _within(walk.rows(self._span(some, start, end), tuple(some)), start, end)
         return found
 
-    def bars(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> dict[str, list[dict[str, Any]]]:
-        """Raw bars that start in that span, by symbol in order of time; errors as `trades`."""
+    def bars(
+        self, symbols: Sequence[str], timeframe: str, start: int, end: int, adjustment: str = "raw"
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Bars that start in that span, by symbol in order of time; errors as `trades`."""
         walk = self._data.walk("/stocks/bars", BARS)
         found: dict[str, list[dict[str, Any]]] = {}
         for some in _groups(symbols, _SYMBOLS):
-            asked = {**self._span(some, start, end), "timeframe": timeframe, "adjustment": "raw"}
+            asked = {**self._span(some, start, end), "timeframe": timeframe, "adjustment": adjustment}
             found |= {symbol: [dict(row) for row in rows] for symbol, rows in walk.rows(asked, tuple(some)).items()}
         return found
 

@@ -110,8 +110,10 @@ class Reference(Protocol):
         """Trades with ``start <= time < end`` (nanoseconds), by symbol, in the wire's words; all pages or an error."""
         ...
 
-    def bars(self, symbols: Sequence[str], timeframe: str, start: int, end: int) -> dict[str, list[dict[str, Any]]]:
-        """The venue's own bars ("1Min", "1Day") that start in that span, by symbol, raw."""
+    def bars(
+        self, symbols: Sequence[str], timeframe: str, start: int, end: int, adjustment: str = "raw"
+    ) -> dict[str, list[dict[str, Any]]]:
+        """The venue's own bars ("1Min", "1Day") that start in that span, by symbol; adjusted: raw, split or all."""
         ...
 
     def calendar(self, start: str, end: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from qtw_lab.core import DataError, VenueError
 from qtw_lab.live.running import Ending, Runner
 from qtw_lab.live.trading.commands import Commands
+from qtw_lab.live.trading.daily import DailyBars
 from qtw_lab.live.trading.tap import Tap
 from qtw_lab.live.trading.terms import SessionTerms
 from qtw_lab.live.trading.working import Working, recovered
@@ -41,6 +42,8 @@ class DeskRunner:
         Sessions to open at the start, where there are none of these names yet.
     beat : callable
         Called on every turn: a heartbeat.
+    daily : DailyBars, optional
+        Who has the bars of whole days; without it there can be no sessions on them.
     """
 
     working: Working
@@ -48,6 +51,7 @@ class DeskRunner:
     commands: Commands | None = None
     opening: Sequence[SessionTerms] = ()
     beat: Callable[[], None] = lambda: None
+    daily: DailyBars | None = None
     _running: _Engine | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
@@ -74,7 +78,7 @@ class DeskRunner:
             recovered(self.working)
             for terms in self.opening:
                 if terms.name not in self.working.desk.state.sleeves:
-                    self.working.desk.open(terms)
+                    do(self.working, {"do": "open", "terms": terms.written()})
             return self._work(until)
         except VenueError as err:
             return Ending(str(err), failed=True)
@@ -104,11 +108,21 @@ class DeskRunner:
             if tap is None:
                 self._stopping.wait(_WAIT)
             self.working.turn(bars)
+            self._day_by_day()
             self.beat()
             if self._stopping.is_set():
                 return Ending(self._why)
             if until is not None and time.monotonic() >= until:
                 return Ending("the time asked for is over")
+
+    def _day_by_day(self) -> None:
+        """Tell sessions on daily bars of the session before, once a day, while the market trades."""
+        rows = self.working.rows(daily=True)
+        if self.daily is None or not rows:
+            return
+        found = self.daily.due(self.working.symbols(daily=True), max(rows.values()))
+        if found is not None:
+            self.working.turn(*found)
 
     def _kept_up(self) -> Ending | None:
         """See that the engine that runs is the one the sessions need; why to end, if it cannot go on."""
@@ -165,7 +179,9 @@ def do(working: Working, said: dict[str, Any]) -> str:
         If there is no such command, or it cannot be done.
     """
     if said.get("do") == "open":
-        sleeve = working.desk.open(SessionTerms.read(said["terms"]))
+        terms = SessionTerms.read(said["terms"])
+        working.check(terms)
+        sleeve = working.desk.open(terms)
         return f"The session {sleeve.name} begins with {sleeve.book.cash:,.2f}."
     status = CHANGES.get(str(said.get("do")))
     if status is None:

@@ -36,6 +36,8 @@ class Bars:
         Length of a bar.
     now : int
         The venue's time when they closed, nanoseconds since 1970, UTC.
+    daily : bool
+        Whether they are of whole sessions that are over, told while the next one trades.
     """
 
     open: npt.NDArray[np.float64]
@@ -51,6 +53,7 @@ class Bars:
     ask: npt.NDArray[np.float64]
     seconds: int
     now: int
+    daily: bool = False
 
     @property
     def end(self) -> int:
@@ -65,7 +68,7 @@ class Bars:
         names = tuple(self.names[place] for place in own)
         return Bars(
             **prices, times=self.times, numbers=self.numbers[own], names=names, bid=self.bid[own], ask=self.ask[own],
-            seconds=self.seconds, now=self.now,
+            seconds=self.seconds, now=self.now, daily=self.daily,
         )  # fmt: skip
 
     def seen(self) -> dict[str, Seen]:
