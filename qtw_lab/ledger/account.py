@@ -8,6 +8,7 @@ from numbers import Real
 from typing import Final, Literal
 
 from qtw_lab.core import DataError
+from qtw_lab.ledger.margin import FINRA_LONG, FINRA_SHORT, INITIAL
 
 BuyingPower = Literal["cash", "gross"]
 
@@ -99,8 +100,8 @@ class Account:
         (which asks 100% or dollar amounts for shorts in shares below five dollars: not modelled).
         """
         return cls(
-            leverage=2.0, buying_power="gross", maintenance=0.25, maintenance_short=0.30, lot=lot,
-            min_notional=min_notional,
+            leverage=float(1 / INITIAL), buying_power="gross", maintenance=float(FINRA_LONG),
+            maintenance_short=float(FINRA_SHORT), lot=lot, min_notional=min_notional,
         )  # fmt: skip
 
     @property

@@ -5,17 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
 
 from qtw_lab.ledger.amounts import ZERO
-
-#: Regulation T: half of what is held must be paid for (12 CFR 220.12). Below this equity there is no margin
-#: (FINRA Rule 4210(b)).
-INITIAL: Final = Decimal("0.5")
-LEAST_MARGIN_EQUITY: Final = Decimal(2000)
-#: Alpaca's page on margin: 30% of what is held long (all of it below $2.50), of what is sold short 30%, at least $5 a
-#: share (from $5 on), or $2.50 a share and all of it (below $5).
-_MAINTENANCE: Final = Decimal("0.3")
+from qtw_lab.ledger.margin import INITIAL, LEAST_MARGIN_EQUITY, maintenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +118,12 @@ class Balance:
 
         Alpaca's description of an account: twice what equity exceeds the initial margin by, or the cash without margin.
         """
-        free = (self.equity - self.initial_margin) * 2 if self.multiplier == 2 else self.cash
-        return max(ZERO, free)
+        return max(ZERO, (self.equity - self.initial_margin) * 2 if self.multiplier == 2 else self.own)
+
+    @property
+    def own(self) -> Decimal:
+        """Cash that is not needed to buy back what was sold short; below zero where money is owed."""
+        return self.cash + self.short
 
 
 @dataclass
@@ -196,20 +192,10 @@ class Book:
 
     def balance(self, marks: Mapping[str, Decimal], most: int = 2) -> Balance:
         """What it is all worth at these prices; a holding without one counts at its entry price."""
-        long = short = maintenance = ZERO
+        long = short = kept = ZERO
         for symbol, holding in self.holdings.items():
             mark = marks.get(symbol, holding.entry)
             value = holding.qty * mark
-            if value > 0:
-                long += value
-                maintenance += value * (1 if mark < Decimal("2.5") else _MAINTENANCE)
-            else:
-                short += value
-                maintenance += _short_maintenance(-holding.qty, mark)
-        return Balance(self.cash, long, short, (long - short) * INITIAL, maintenance, most)
-
-
-def _short_maintenance(shares: Decimal, mark: Decimal) -> Decimal:
-    if mark >= 5:
-        return max(shares * 5, shares * mark * _MAINTENANCE)
-    return max(shares * Decimal("2.5"), shares * mark)
+            long, short = long + max(value, ZERO), short + min(value, ZERO)
+            kept += maintenance(holding.qty, mark)
+        return Balance(self.cash, long, short, (long - short) * INITIAL, kept, most)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 from qtw_lab.core import Clock, DataError
@@ -31,9 +32,12 @@ from qtw_lab.venues.paper.checks import fits_position, in_time, taking, tradable
 from qtw_lab.venues.paper.events import ticket_json
 from qtw_lab.venues.paper.hours import Hours
 from qtw_lab.venues.paper.journal import Journal
+from qtw_lab.venues.paper.lending import Offer, again, located, offer
+from qtw_lab.venues.paper.locates import Locate, Wanted, hard, opens_short, rolls
 from qtw_lab.venues.paper.matching import Matching
 from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.orders import Order
+from qtw_lab.venues.paper.standing import Standing
 from qtw_lab.venues.paper.state import State
 from qtw_lab.venues.paper.store import MemoryStore, Store
 
@@ -240,6 +244,8 @@ class PaperBroker:
                 raise unprocessable(f"cannot replace order in {old.status} status")
             alone = replace(old.ticket, qty=old.qty, shape="simple") if old.role else replace(old.ticket, qty=old.qty)
             ticket = alone.amended(**changes, step=self._step(old.ticket.symbol))
+            if old.role and ticket.qty != old.qty:
+                raise unprocessable("the quantity of a leg cannot be replaced")
             rest = (ticket.qty or ZERO) - old.filled_qty
             if rest <= 0:
                 raise unprocessable(f"qty must be > filled qty {plain(old.filled_qty)}")
@@ -286,6 +292,40 @@ class PaperBroker:
             name = identity("split", self.account_id, self.state.events)
             self._journal.put("split", now, id=name, symbol=symbol, ratio=plain(ratio))
 
+    def locate(self, wanted: Wanted) -> Locate:
+        """Ask for shares to be located, for which a fee is paid at once; a rejected locate is an answer as well.
+
+        Raises
+        ------
+        RefusedError
+            400 or 422 for what cannot be located, or where its key has served another question; 403 where the account
+            may not sell short.
+        SetupError
+            If the book cannot be written; then nothing was located.
+        """
+        with self._changing() as now:
+            asset = self.asset(wanted.symbol)
+            wanted = replace(wanted, symbol=str(asset["symbol"]) if asset else wanted.symbol)
+            for known in self.state.locates.values():
+                if wanted.key and known.wanted.key == wanted.key:
+                    return again(known, wanted)
+            found = located(self, wanted, offer(self, asset, self._rules.lending, now), self.standing(now), now)
+            self._journal.put("located", now, **found.content())
+            if found.fee:
+                self._charge(now, "FEE", -found.fee, found.symbol, f"locate fee of {found.qty} shares")
+            return found
+
+    def locatable(self, symbol: str) -> Offer:
+        """Shares that could be located now, and their fee.
+
+        Raises
+        ------
+        RefusedError
+            422 where there are none to be asked for; see `qtw_lab.venues.paper.lending.offer`.
+        """
+        with self.lock:
+            return offer(self, self.asset(symbol), self._rules.lending, self.now())
+
     def mark(self) -> None:
         """Note in the book how far the market's time has come, so that it never goes back after a restart."""
         with self.lock:
@@ -310,7 +350,11 @@ class PaperBroker:
 
     def buying_power(self, now: int) -> Decimal:
         """Dollars that new positions may cost, beside what open orders reserve."""
-        return max(ZERO, self._rules.power(self, now) - self.reserved())
+        return max(ZERO, self.standing(now).power - self.reserved())
+
+    def standing(self, now: int) -> Standing:
+        """What the account may do, before what open orders reserve."""
+        return self._rules.standing(self, now)
 
     def last_balance(self, now: int) -> Balance:
         """The balance at the last close before today, at the closes of that day."""
@@ -362,9 +406,12 @@ class PaperBroker:
             self.matching.recover(order)
 
     def _meet(self, now: int) -> int:
-        for close in self._closes(now):
-            self._meet_until(close)
-            self._carry(close)
+        turns: list[tuple[int, Callable[[int], None]]] = [(close, self._carry) for close in self._closes(now)]
+        if any(map(opens_short, self.open_orders())):
+            turns += [(moment, self._recall) for moment in rolls(self.hours, self._polled, now)]
+        for moment, turn in sorted(turns, key=itemgetter(0)):
+            self._meet_until(moment)
+            turn(moment)
         self._meet_until(now)
         self._polled = max(self._polled, now)
         self.matching.meet(self.open_orders(), self._polled, self._polled)
@@ -390,6 +437,14 @@ class PaperBroker:
         for one in due(self.book, self.marks(numbers, close), seconds, self.model.costs):
             self._charge(close, one.kind, one.amount, "", one.note)
         self._journal.put("carried", close)
+
+    def _recall(self, at: int) -> None:
+        """Cancel short sales of what is hard to borrow now; their locates have ended, if there were any."""
+        self.assets = {str(asset["symbol"]): asset for asset in self.market.assets()}
+        for order in self.open_orders():
+            asset = self.assets.get(order.ticket.symbol, {})
+            if order.open and opens_short(order) and order.created < at and hard(asset):
+                self.matching.end(order, "canceled", max(at, order.updated), reason="its locate has ended")
 
     def _charge(self, at: int, kind: str, amount: Decimal, symbol: str, note: str) -> None:
         name = identity("charge", self.account_id, self.state.events)
@@ -465,6 +520,9 @@ class PaperBroker:
     def _replace(self, old: Order, ticket: Ticket, now: int) -> Order:
         new = self._accept(ticket, now, replaces=old)
         self.matching.end(old, "replaced", now, by=new.id)
+        for leg in self.state.legs(new) if new.ticket.shape == "oco" else ():  # a pair of exits is for the same shares
+            if leg.open and new.qty is not None and leg.qty != new.qty:
+                self._journal.put("resized", now, leg.id, qty=plain(new.qty))
         if old.armed:  # it meets the market as any order does, or is held as the old one was
             self._journal.put("armed", now, new.id, held=True)
         return new

@@ -10,6 +10,7 @@ from qtw_lab.ledger.amounts import ZERO, plain
 from qtw_lab.ledger.refusals import forbidden, malformed, unprocessable
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.moments import eastern
+from qtw_lab.venues.paper.locates import hard
 from qtw_lab.venues.paper.orders import Order
 
 #: Between these times of the day in New York orders for an auction are refused: (hour, minute) to (hour, minute). After
@@ -117,3 +118,17 @@ def shortable(ticket: Ticket, asset: Mapping[str, Any], configurations: Mapping[
         raise unprocessable(f'asset "{ticket.symbol}" cannot be sold short')
     if ticket.fractional:
         raise unprocessable("fractional orders cannot be sold short")
+
+
+def borrowed(ticket: Ticket, asset: Mapping[str, Any], wanted: Decimal, there: Decimal, *, shorting: bool) -> None:
+    """Refuse a short sale of an account without margin, and of what is hard to borrow beyond what is located for it."""
+    if not shorting:
+        raise forbidden("account is not allowed to short")
+    if hard(asset) and wanted > there:
+        raise forbidden(
+            f'asset "{ticket.symbol}" is hard to borrow and needs a locate (requested: {plain(wanted)}, located: '
+            f"{plain(max(there, ZERO))})",
+            requested=plain(wanted),
+            located=plain(max(there, ZERO)),
+            symbol=ticket.symbol,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
@@ -12,6 +13,7 @@ from qtw_lab.ledger.amounts import ZERO
 from qtw_lab.ledger.book import Book, Charge, Fill, Split
 from qtw_lab.ledger.lifecycle import may_follow
 from qtw_lab.venues.paper.events import Event, ticket_of
+from qtw_lab.venues.paper.locates import Locate
 from qtw_lab.venues.paper.orders import Order, Progress
 
 #: What a new account may do, by Alpaca's names.
@@ -44,6 +46,8 @@ class State:
         By id, oldest first.
     book : Book
         Cash, holdings and what moved them.
+    locates : dict of str to Locate
+        Shares located for short sales, by id, oldest first.
     configurations : dict
         What the account may do.
     events : int
@@ -65,6 +69,7 @@ class State:
         self.start_cash = ZERO
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, str] = {}
+        self.locates: dict[str, Locate] = {}
         self._working: dict[str, Order] = {}
         #: Up to when holding has been paid for.
         self.carried = 0
@@ -212,7 +217,7 @@ class State:
     def _arm(self, event: Event) -> None:
         """A leg may fill from now on; a stop beside a target stays held until it is reached."""
         order = self._order(event.order)
-        order.armed, order.live, order.progress.seen = True, event.at, event.at
+        order.armed, order.live, order.progress.seen = True, max(order.live, event.at), event.at
         if "qty" in event.content:
             order.qty = event.amount("qty")
         if event.content.get("held"):
@@ -258,15 +263,22 @@ class State:
             self._inherit(order, self._order(event.content["by"]))
 
     def _inherit(self, old: Order, new: Order) -> None:
-        """What belonged to an order belongs to the one that took its place."""
+        """What belonged to an order belongs to the one that took its place, and lasts as long as that."""
         for leg in self.legs(old):
             leg.parent = new.id
+            if leg.open:
+                leg.expires = new.expires
+                leg.ticket = replace(leg.ticket, time_in_force=new.ticket.time_in_force)
         new.legs, old.legs = [*new.legs, *old.legs], []
 
     def _charge(self, event: Event) -> None:
         said, amount = event.content, event.amount("amount")
         charge = Charge(said["id"], event.at, said["kind"], amount, said.get("symbol", ""), said.get("note", ""))
         self.book.record(charge)
+
+    def _locate(self, event: Event) -> None:
+        found = Locate.of(event.content, event.at)
+        self.locates[found.id] = found
 
     def _carry(self, event: Event) -> None:
         self.carried = event.at
@@ -317,6 +329,7 @@ _CHANGES: Final[Mapping[str, Callable[[State, Event], None]]] = MappingProxyType
         "replaced": State._end,  # noqa: SLF001
         "carried": State._carry,  # noqa: SLF001
         "charged": State._charge,  # noqa: SLF001
+        "located": State._locate,  # noqa: SLF001
         "split": State._split,  # noqa: SLF001
     }
 )

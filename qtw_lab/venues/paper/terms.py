@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from qtw_lab.venues.paper.account_rules import AlpacaRules, Rules
 from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.store import MemoryStore, SqliteStore, Store
 
 _PLAIN = FillModel()
+_RULES = AlpacaRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,9 @@ class AccountTerms:
         process.
     model : FillModel
         How orders fill; by default a quote fills all that it reaches, free of charge.
+    rules : Rules
+        What the account may do; by default Alpaca's rules of a margin account. They are no part of the book, so a book
+        can go on under others.
 
     Examples
     --------
@@ -34,6 +39,7 @@ class AccountTerms:
     cash: float = 100_000.0
     book: Path | None = None
     model: FillModel = _PLAIN
+    rules: Rules = _RULES
 
     def opened(self) -> Store:
         """The book, opened for writing.

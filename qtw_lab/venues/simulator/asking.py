@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -29,6 +29,8 @@ class Request:
         What was sent along.
     place : mapping of str to str
         What the route's pattern found in the path, such as the symbol.
+    key : str
+        The client's name for it (the header Idempotency-Key), so that it is not done twice; empty where there is none.
 
     Examples
     --------
@@ -42,14 +44,15 @@ class Request:
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     body: bytes = b""
     place: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
 
     @classmethod
-    def of(cls, method: str, target: str, body: bytes | Mapping[str, Any] | None = None) -> Request:
+    def of(cls, method: str, target: str, body: bytes | Mapping[str, Any] | None = None, key: str = "") -> Request:
         """The question that a request line asks; a mapping becomes a JSON body."""
         parts = urlsplit(target)
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         query = parse_qs(parts.query, keep_blank_values=True)
-        return cls(method.upper(), unquote(parts.path), query, content)
+        return cls(method.upper(), unquote(parts.path), query, content, key=key)
 
     def one(self, name: str) -> str | None:
         """The last value of a query's field; None where it is absent or empty."""
@@ -125,5 +128,5 @@ def reply(routes: Sequence[Route], request: Request) -> Answer:
         known = True
         if route.method == request.method:
             place = {name: value for name, value in found.groupdict().items() if value is not None}
-            return route.handler(Request(request.method, request.path, request.query, request.body, place))
+            return route.handler(replace(request, place=place))
     return Answer(405, dict(_WRONG_METHOD)) if known else Answer(404, dict(_NOWHERE))

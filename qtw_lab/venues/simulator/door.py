@@ -174,7 +174,8 @@ class Visit(HTTPMessageDelegate):
 
     async def _answer(self) -> None:
         assert self._line is not None  # noqa: S101  (tornado calls finish after headers_received)
-        request = Request.of(self._line.method, self._line.path, b"".join(self._body))
+        key = self._headers.get("Idempotency-Key", "")
+        request = Request.of(self._line.method, self._line.path, b"".join(self._body), key)
         try:
             if "Upgrade" in self._headers:
                 await self._send(Answer(400, {"message": f"{request.path} is no stream, or the handshake is none."}))

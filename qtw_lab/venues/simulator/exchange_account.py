@@ -21,10 +21,12 @@ _FILL_PAGE: Final = 100
 def account(exchange: PaperBroker) -> dict[str, Any]:
     """The account as ``GET /v2/account`` describes it since July 2026, when the fields of pattern day trading ended.
 
-    The special memorandum account (`sma`) is not kept, and not told.
+    The special memorandum account (`sma`) is not kept, and not told. Alpaca tells what can be withdrawn
+    (`cash_withdrawable`) to brokers only.
     """
     now = exchange.poll()
     balance, last, power = exchange.balance(now), exchange.last_balance(now), exchange.buying_power(now)
+    standing = exchange.standing(now)
     return {
         "id": exchange.account_id,
         "admin_configurations": {},
@@ -36,7 +38,7 @@ def account(exchange: PaperBroker) -> dict[str, Any]:
         "buying_power": _money(power),
         "regt_buying_power": _money(power),
         "effective_buying_power": _money(power),
-        "non_marginable_buying_power": _money(max(ZERO, balance.cash - exchange.reserved())),
+        "non_marginable_buying_power": _money(max(ZERO, standing.own - exchange.reserved())),
         "options_buying_power": "0",
         "options_approved_level": 0,
         "options_trading_level": 0,
@@ -49,8 +51,8 @@ def account(exchange: PaperBroker) -> dict[str, Any]:
         "account_blocked": False,
         "created_at": moment_text(exchange.started),
         "trade_suspended_by_user": bool(exchange.configurations["suspend_trade"]),
-        "multiplier": str(balance.multiplier),
-        "shorting_enabled": not exchange.configurations["no_shorting"],
+        "multiplier": str(standing.multiplier),
+        "shorting_enabled": standing.shorting,
         "equity": _money(balance.equity),
         "last_equity": _money(last.equity),
         "long_market_value": _money(balance.long),

@@ -204,7 +204,8 @@ class Simulator:
             await self._serve(ready, stopping)
 
     def _opened(self, book: Store) -> PaperBroker:
-        return PaperBroker(self.market, self.clock, self._account.cash, model=self._account.model, store=book)
+        terms = self._account
+        return PaperBroker(self.market, self.clock, terms.cash, model=terms.model, rules=terms.rules, store=book)
 
     async def _serve(self, ready: Callable[[], None], stopping: asyncio.Event) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), stopping

@@ -1,4 +1,4 @@
-"""Trading by REST: account, assets, clock, calendar, orders, positions, activities and watchlists in Alpaca's words.
+"""Trading by REST: account, assets, clock, calendar, orders, positions, activities, watchlists and locates.
 
 Every request first lets open orders meet what has happened since the last, so what it answers is what holds now.
 """
@@ -25,6 +25,7 @@ from qtw_lab.venues.simulator.daily_bars import Days
 from qtw_lab.venues.simulator.exchange_history import portfolio_history
 from qtw_lab.venues.simulator.exchange_lists import Watchlists
 from qtw_lab.venues.simulator.exchange_tickets import changes_of, ticket_of
+from qtw_lab.venues.simulator.locates_rest import locate_answers
 from qtw_lab.venues.simulator.wording import refusal, truth
 
 _PLACE: Final = r"(?P<name>[^/:]+)"
@@ -106,6 +107,7 @@ def trading_routes(market: Market, exchange: PaperBroker) -> list[Route]:
         ("DELETE", one, lambda asked: lists.delete(asked.place["name"]), 204),
         ("DELETE", rf"{one}/(?P<symbol>[^/]+)", lambda asked: lists.remove(**asked.place), 200),
     ]  # fmt: skip
+    table += locate_answers(exchange)
     return [Route(method, pattern, _answering(exchange, handler, status)) for method, pattern, handler, status in table]
 
 
