@@ -58,8 +58,9 @@ class BarReplay:
         How orders fill; by default as the backtest fills, free of charge.
     rules : Rules, optional
         What the account may do; by default what a backtest's may.
-    book, notes : Store, optional
-        Where the account's and the desk's events are kept; by default as long as this lives.
+    book, notes, sent, known : Store, optional
+        Where the events of the account, of the desk, of its outbox and of its mirror are kept; by default as long as
+        this lives.
 
     Raises
     ------
@@ -80,7 +81,7 @@ class BarReplay:
 
     def __init__(
         self, bars: Bars, cash: float = 100_000.0, *, model: FillModel | None = None, rules: Rules | None = None,
-        book: Store | None = None, notes: Store | None = None,
+        book: Store | None = None, notes: Store | None = None, sent: Store | None = None, known: Store | None = None,
     ) -> None:  # fmt: skip
         self.bars, self.market = bars, BarMarket(bars)
         self.clock = VirtualClock(pd.Timestamp(int(self.market.opens[0]) - 1, unit="ns", tz="UTC"))
@@ -89,8 +90,10 @@ class BarReplay:
             rules=LedgerRules() if rules is None else rules,
         )  # fmt: skip
         self._broker = EmbeddedBroker(self.paper)
-        outbox = Outbox(self._broker, MemoryStore(), self.paper.now, sleep=self.clock.sleep)
-        self.trader = Trader(self._broker, outbox, Mirror(self._broker, MemoryStore(), self.paper.now))
+        now = self.paper.now
+        outbox = Outbox(self._broker, MemoryStore() if sent is None else sent, now, sleep=self.clock.sleep)
+        mirror = Mirror(self._broker, MemoryStore() if known is None else known, now)
+        self.trader = Trader(self._broker, outbox, mirror)
         self.notes = MemoryStore() if notes is None else notes
         self.desk = Desk(self.trader, self.notes, self.paper.now, calendar=bars.calendar)
         self._voices: dict[str, Voice] = {}
