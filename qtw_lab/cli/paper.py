@@ -196,6 +196,15 @@ def resume(
     stdout.print(desk.resume(Settings.load(), by=by, reason=reason))
 
 
+@app.command("refusals")
+def refusals(json: Json = False) -> None:
+    """Orders of the desk that were not sent, or that the broker refused, with the reasons."""
+    from qtw_lab.lab import desk
+
+    table = desk.refusals(Settings.load())
+    _show(table.assign(time=table["time"].astype(str)), "No order was refused.", json=json)
+
+
 @app.command("reconcile")
 def reconcile(json: Json = False) -> None:
     """Compare what the sessions hold with the broker's account."""

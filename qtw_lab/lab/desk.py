@@ -380,6 +380,32 @@ def orders(found: DeskState) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(names))
 
 
+def refusals(settings: Settings) -> pd.DataFrame:
+    """Orders of the desk that was used last that were not sent, or that the broker refused, oldest first, with reasons.
+
+    Raises
+    ------
+    SetupError
+        If there was no desk.
+    DataError
+        If the guard's book is damaged.
+    """
+    from qtw_lab.venues.paper.store import reading
+    from qtw_lab.venues.refused import refusals as read
+
+    with reading(DeskPlaces.current(settings).file("guard")) as events:
+        rows = [
+            {
+                "time": pd.Timestamp(one.at, unit="ns", tz="UTC"), "by": one.by,
+                "symbol": one.ticket.symbol if one.ticket else "", "side": one.ticket.side if one.ticket else "",
+                "qty": float(one.ticket.qty) if one.ticket and one.ticket.qty else None, "reason": one.reason,
+                "order": one.ticket.client_order_id if one.ticket else "",
+            }
+            for one in read(events)
+        ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["time", "by", "symbol", "side", "qty", "reason", "order"])
+
+
 def reconcile(broker: Broker, found: DeskState) -> pd.DataFrame:
     """Shares by symbol: the sessions', those by hand or from before, and the broker's.
 

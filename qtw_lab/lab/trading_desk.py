@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import pandas as pd
 
-from qtw_lab.core import Facts, Settings, SetupError
+from qtw_lab.core import DataError, Facts, Settings, SetupError
 from qtw_lab.core.files import write_text
 from qtw_lab.core.settings import environment
 from qtw_lab.lab import desk
@@ -69,7 +69,17 @@ class TradingDesk:
         ------
         SetupError
             If it does not start; the message has its last words.
+        DataError
+            If a strategy is not known to other processes.
         """
+        from qtw_lab.live.trading.terms import reference_of
+
+        for terms in self.opening:
+            if reference_of(terms.strategy).startswith("__main__:"):
+                raise DataError(
+                    f"The strategy of {terms.name} is defined in this notebook, which the desk's process does not "
+                    "know. Put it into a .py file beside the notebook and import it from there."
+                )
         root = self.settings.qtw_storage_dir / "paper"
         command = [sys.executable, "-m", "qtw_lab", "paper", "run", *self.arguments]
         if self.opening:
@@ -168,6 +178,10 @@ class TradingDesk:
     def orders(self) -> pd.DataFrame:
         """Orders of the sessions and what became of them."""
         return desk.orders(self.state())
+
+    def refusals(self) -> pd.DataFrame:
+        """Orders that were not sent, or that the broker refused, with the reasons."""
+        return desk.refusals(self.settings)
 
     def reconcile(self) -> pd.DataFrame:
         """Shares by symbol: the sessions', others', and the broker's."""

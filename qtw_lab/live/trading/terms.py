@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections.abc import Mapping
@@ -28,7 +29,8 @@ class SessionTerms:
     name : str
         Lower case letters, digits, "-" and "_"; unique at a desk for ever, for its orders are named after it.
     strategy : Strategy
-        A bundled one; what decides.
+        What decides: a bundled one, or one of your own whose class can be imported by its name, so that the session can
+        start again after a crash.
     symbols : tuple of str
         What it may hold.
     interval : str
@@ -72,11 +74,7 @@ class SessionTerms:
         Timeframe.parse(self.interval)
         if not self.symbols:
             raise DataError(f"The session {self.name} needs symbols to trade.")
-        if STRATEGIES.get(self.strategy.name) is not type(self.strategy):
-            raise DataError(
-                f"The session {self.name} must be able to start again after a crash, so its strategy must be one of "
-                f"the bundled: {', '.join(STRATEGIES)}."
-            )
+        reference_of(self.strategy)
         if self.sizing.measured:
             raise DataError(
                 f"The session {self.name}: the sizing rule {self.sizing.rule} looks at past prices, which sessions "
@@ -106,7 +104,7 @@ class SessionTerms:
         DataError
             If a term does not fit, or there is no such strategy.
         """
-        built = bundled(strategy, **(parameters or {})) if isinstance(strategy, str) else strategy
+        built = strategy_of(strategy, parameters or {}) if isinstance(strategy, str) else strategy
         return cls(
             name=name,
             strategy=built,
@@ -127,7 +125,7 @@ class SessionTerms:
         """The terms as JSON can hold them; `read` reads them."""
         return {
             "name": self.name,
-            "strategy": self.strategy.name,
+            "strategy": reference_of(self.strategy),
             "parameters": self.strategy.parameters,
             "symbols": list(self.symbols),
             "interval": self.interval,
@@ -153,6 +151,56 @@ class SessionTerms:
         made = (("sizing", Sizing), ("costs", Costs), ("account", Account))
         rest |= {part: _read(kind, said[part]) for part, kind in made if said.get(part) is not None}
         return cls.given(said["name"], said["strategy"], said["symbols"], **rest)
+
+
+def reference_of(strategy: Strategy) -> str:
+    """The name by which a strategy's class is found again: of a bundled one its own, of others ``module:Class``.
+
+    Raises
+    ------
+    DataError
+        If it is defined inside a function, where nobody finds it.
+
+    Examples
+    --------
+    >>> from qtw_lab.strategies import SmaCross
+    >>> reference_of(SmaCross())
+    'sma_cross'
+    """
+    kind = type(strategy)
+    if STRATEGIES.get(strategy.name) is kind:
+        return strategy.name
+    if "<" in kind.__qualname__:
+        raise DataError(
+            f"The strategy {kind.__qualname__} is defined inside a function, so a session could not find it again "
+            "after a crash; define it at the top of a module or notebook."
+        )
+    return f"{kind.__module__}:{kind.__qualname__}"
+
+
+def strategy_of(name: str, parameters: Mapping[str, Any]) -> Strategy:
+    """The strategy that `reference_of` named, with these parameters.
+
+    Raises
+    ------
+    DataError
+        If there is none of that name, or a parameter does not fit.
+    """
+    module, _, path = name.partition(":")
+    if not path:
+        return bundled(name, **parameters)
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as err:
+        raise DataError(
+            f"The strategy {name} cannot be found here ({err}). Put it into a module that this process can import, "
+            "such as a .py file beside the notebook."
+        ) from err
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise DataError(f"{name} is no strategy; it must be a class made from qtw.Strategy.")
+    return found(**parameters)
 
 
 def _fault(unknown: list[str], missing: list[str]) -> str:
