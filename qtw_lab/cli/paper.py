@@ -185,6 +185,17 @@ def halt(
     stdout.print(desk.halt(settings, by=by, reason=reason, flatten=flatten))
 
 
+@app.command("watch")
+def watch(
+    flatten: Annotated[bool, typer.Option("--flatten", help="Close every position when it halts.")] = False,
+    calendar: Annotated[str, typer.Option(help="Whose sessions count; 24/7 for a simulator.")] = "XNYS",
+) -> None:
+    """Watch the desk from a small process of its own, which halts trading when the desk hangs or loses too much."""
+    from qtw_lab.lab import desk
+
+    desk.watch(Settings.load(), flatten=flatten, calendar=calendar)
+
+
 @app.command("resume")
 def resume(
     reason: Annotated[str, typer.Option(help="Why it is safe again.")],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pandas as pd
 
@@ -155,7 +157,7 @@ def opened(
         outbox, mirror = Outbox(broker, sent, steady), Mirror(broker, known, steady)
         marks: dict[str, Decimal] = {}
         guard = Guard(
-            limits, broker, outbox, mirror, kept, now=steady, session=lambda: hours.at(steady()).opens,
+            limits, broker, outbox, mirror, kept, now=steady, session=lambda: hours.began(steady()),
             prices=marks.get, priced=lambda symbol: steady() if symbol in marks else None, switch=switch(places),
         )  # fmt: skip
         listening = TradeUpdates(updates_access(settings)) if updates else None
@@ -470,6 +472,35 @@ def resume(settings: Settings, *, by: str, reason: str) -> str:
     """
     switch(DeskPlaces.current(settings)).reset(by, reason)
     return "Trading may go on."
+
+
+def watch(settings: Settings, *, flatten: bool = False, calendar: str = "XNYS") -> NoReturn:
+    """Become the watcher of the desk that was used last: the kill switch's own small process, until it is ended.
+
+    It halts trading when the desk's heartbeat stops during a session, the account cannot be read, the clock jumps, or
+    the account is over the desk's limits of loss, drawdown or leverage.
+
+    Raises
+    ------
+    SetupError
+        If there was no desk.
+    DataError
+        If the desk's limits cannot be read.
+    """
+    from qtw_lab.core.settings import environment
+    from qtw_lab.lab.present import environment_of
+
+    places = DeskPlaces.current(settings)
+    limits = limits_of(places)
+    url = settings.alpaca_trading_rest_url or "https://paper-api.alpaca.markets"
+    words = ["run", "--folder", str(places.stop), "--url", url, "--calendar", calendar]
+    words += ["--flatten"] if flatten else []
+    for name in ("max_daily_loss", "max_drawdown", "max_leverage"):
+        limit = getattr(limits, name)
+        words += [] if limit is None else [f"--{name.replace('_', '-')}", str(limit)]
+    keys = {name: value for name, value in environment_of(settings).items() if name.startswith("ALPACA_API_")}
+    command = [sys.executable, "-m", "qtw_lab.venues.killswitch", *words]
+    os.execve(sys.executable, command, {**environment(), **keys})  # noqa: S606  (our own program)
 
 
 def halted(settings: Settings) -> Facts:

@@ -101,6 +101,22 @@ class Sessions:
         """Whether there is trading at a moment; see `Standing.trading`."""
         return self.at(now).trading(extended=extended)
 
+    def began(self, now: int) -> int:
+        """When the session at hand began to trade, or the last one before: its opening, or the start of early trading.
+
+        Examples
+        --------
+        >>> sunday = pd.Timestamp("2024-01-07 12:00", tz="UTC").value
+        >>> str(pd.Timestamp(Sessions().began(sunday), tz="UTC"))
+        '2024-01-05 14:30:00+00:00'
+        """
+        standing = self.at(now)
+        if standing.date is not None:
+            return standing.start if standing.phase == "pre" else standing.opens
+        while standing.date is None or standing.opens > now:
+            standing = self._found(standing.start - 1)
+        return standing.opens
+
     def traded(self, start: int, end: int, *, extended: bool = False) -> int:
         """How many nanoseconds from `start` up to `end` there is trading.
 
