@@ -488,7 +488,7 @@ def watch(settings: Settings, *, flatten: bool = False, calendar: str = "XNYS") 
         If the desk's limits cannot be read.
     """
     from qtw_lab.core.settings import environment
-    from qtw_lab.lab.present import environment_of
+    from qtw_lab.lab.passing import environment_of
 
     places = DeskPlaces.current(settings)
     limits = limits_of(places)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from qtw_lab.core import Bars, DataError, Fact, Facts, Settings, lookup
 from qtw_lab.lab.diverging import CAUSES, EXACT, Difference, Key, Trade, by_cause, differences
+from qtw_lab.lab.session_story import Story, why
 from qtw_lab.ledger.amounts import ZERO
 from qtw_lab.venues.moments import DAY, SECOND
 
@@ -175,14 +176,13 @@ def compared(
     """
     sleeve = lookup(session, state.sleeves, "session")
     daily = sleeve.terms.timeframe.seconds >= DAY // SECOND
-    story = _Story.of(events, session, daily=daily)
+    story = Story.of(events, session, daily=daily)
     lived = _lived(bars.select(list(sleeve.terms.symbols)), story)
     result = _backtest(sleeve, lived, story)
-    closes = {symbol: _exact(lived.close[symbol].dropna().iloc[-1]) for symbol in lived.symbols}
+    closes = {str(symbol): _exact(price) for symbol, price in lived.close.ffill().iloc[-1].dropna().items()}
     planned = _planned(result, lived)
-    done = _done(sleeve, state, story)
-    memory = sleeve.terms.strategy.memory
-    found = differences(planned, done, closes, lambda key: _why(key, story, lived, revised or {}, memory))
+    done = _done(sleeve, state, story, lived)
+    found = differences(planned, done, closes, lambda key: why(key, story, result, revised or {}))
     carried = sum((entry.amount for entry in _charges(sleeve, story.end)), ZERO)
     traded = sum((trade.gain(closes[key.symbol]) for key, trade in done.items()), ZERO)
     gain, carry = (traded + carried).quantize(EXACT), (carried - _carry(result)).quantize(EXACT)
@@ -195,61 +195,13 @@ def compared(
     )  # fmt: skip
 
 
-@dataclass(slots=True)
-class _Story:
-    """What a session was told, by start of bar: decisions, what it was then, and the closes of the bar.
-
-    `first` and `last` are starts of its first and last bar, `end` the end of
-    the last one.
-    """
-
-    heard: dict[int, dict[str, float]] = field(default_factory=dict)
-    statuses: dict[int, str] = field(default_factory=dict)
-    marks: dict[int, dict[str, str]] = field(default_factory=dict)
-    first: int = 0
-    last: int = 0
-    end: int = 0
-    daily: bool = False
-
-    @classmethod
-    def of(cls, events: Iterable[Event], session: str, *, daily: bool) -> _Story:
-        story = cls(daily=daily)
-        prices: dict[str, str] = {}
-        status = "running"
-        for event in events:
-            if event.order != session:
-                continue
-            if event.kind == "marked":
-                prices = dict(event.content["prices"])
-                story.end = event.at
-            elif event.kind == "heard":
-                bar = story.named(int(event.content["bar"]))
-                story.heard[bar] = dict(event.content["decisions"])
-                story.marks[bar] = prices
-                story.first, story.last = story.first or bar, bar
-                story.statuses[bar] = status
-            elif event.kind == "status":
-                status = str(event.content["status"])
-        if not story.heard:
-            raise DataError(f"The session {session} has not heard of any bar yet; there is nothing to compare.")
-        return story
-
-    def named(self, bar: int) -> int:
-        """The start of a bar as `Bars` have it: a daily one is named by its date, at midnight UTC."""
-        return bar // DAY * DAY if self.daily else bar
-
-    def then(self, bar: int) -> str:
-        """What the session was when it heard of a bar."""
-        return self.statuses.get(bar, "running")
-
-
-def _lived(bars: Bars, story: _Story) -> Bars:
+def _lived(bars: Bars, story: Story) -> Bars:
     """The bars up to the last that the session heard of."""
     last = int(bars.index.as_unit("ns").asi8.searchsorted(story.last, side="right"))
     return bars.head(last)
 
 
-def _backtest(sleeve: Sleeve, bars: Bars, story: _Story) -> Result:
+def _backtest(sleeve: Sleeve, bars: Bars, story: Story) -> Result:
     """The session's strategy on these bars; what it would have decided before the session does not count."""
     from qtw_lab.backtest.engine import case_of, run_kernel
     from qtw_lab.backtest.terms import Terms
@@ -266,20 +218,21 @@ def _backtest(sleeve: Sleeve, bars: Bars, story: _Story) -> Result:
 
 def _planned(result: Result, bars: Bars) -> dict[Key, Trade]:
     """The backtest's trades by the decision that led to each."""
-    starts = bars.index.as_unit("ns").asi8
+    starts, present = bars.index.as_unit("ns").asi8, bars.close.notna()
     found: dict[Key, Trade] = {}
     for at, symbol, side, qty, price, fee in result.orders[
         ["time", "symbol", "side", "quantity", "price", "commission"]
     ].itertuples(index=False):
-        place = int(starts.searchsorted(at.value)) - 1
+        before = np.flatnonzero(present[symbol].to_numpy()[: int(starts.searchsorted(at.value))])
+        place = int(before[-1]) if len(before) else 0  # what was decided waits for the symbol's next bar
         signed = _exact(qty) * (1 if side == "buy" else -1)
         trade = Trade(signed, _exact(price), _exact(fee), signed)
-        key = Key(int(starts[max(place, 0)]), str(symbol))
+        key = Key(int(starts[place]), str(symbol))
         found[key] = _joined(found[key], trade) if key in found else trade
     return found
 
 
-def _done(sleeve: Sleeve, state: DeskState, story: _Story) -> dict[Key, Trade]:
+def _done(sleeve: Sleeve, state: DeskState, story: Story, bars: Bars) -> dict[Key, Trade]:
     """The session's trades by the decision that led to each; what was decided on its last bar is yet to come."""
     fills: dict[str, list[Any]] = {}
     for fill in sleeve.fills():
@@ -291,69 +244,44 @@ def _done(sleeve: Sleeve, state: DeskState, story: _Story) -> dict[Key, Trade]:
         bar = story.named(order.decided.get(sleeve.name, order.bar))
         if bar >= story.last:
             continue
+        closing = order.name in story.closing  # what somebody wants closed is no decision of an earlier bar
+        key = Key(story.last if closing else bar, order.symbol)
         own = fills.get(order.name, [])
         qty = sum((fill.signed for fill in own), ZERO)
         paid = sum((fill.signed * fill.price for fill in own), ZERO)
         fee = sum((fill.fee for fill in own), ZERO)
         asked = order.parts[sleeve.name]
-        trade = Trade(qty, paid / qty if qty else ZERO, fee, asked, _fate(order, qty, asked, story, bar))
-        key = Key(bar, order.symbol)
+        late = "manual" if closing else _late(key, story, bars, own[0].at if own else 0)
+        trade = Trade(qty, paid / qty if qty else ZERO, fee, asked, _fate(order, qty, asked, late))
         found[key] = _joined(found[key], trade) if key in found else trade
     return found
 
 
-def _fate(order: DeskOrder, qty: Decimal, asked: Decimal, story: _Story, decided: int) -> str:
+def _late(key: Key, story: Story, bars: Bars, filled: int) -> str:
+    """Why a decision was traded later than at the first price after it; nothing where it was not."""
+    if key in story.held:
+        return story.held[key]
+    starts = bars.index.as_unit("ns").asi8
+    after = int(starts.searchsorted(key.bar, side="right"))
+    missed = after + 1 < len(starts) and int(starts[after]) not in story.heard
+    return "restart" if missed and filled >= starts[after + 1] else ""
+
+
+def _fate(order: DeskOrder, qty: Decimal, asked: Decimal, late: str) -> str:
     """What kept an order from being filled wholly, or made it late."""
     if order.status == "abandoned":
         return "manual" if "halted" in order.reason else "restart"
-    if order.status == "refused":
+    if order.status in ("refused", "rejected"):
         return "reject"
-    if story.named(order.bar) != decided:
-        return "restart" if story.then(decided) == "running" else "manual"
-    return "partial" if qty != asked else ""
+    return late or ("partial" if qty != asked else "")
 
 
 def _joined(one: Trade, other: Trade) -> Trade:
-    """Two trades of one decision as one."""
-    qty = one.qty + other.qty
+    """Two trades of one decision as one; where they cancel each other, what that cost is a fee."""
+    qty, fee = one.qty + other.qty, one.fee + other.fee
     paid = one.qty * one.price + other.qty * other.price
-    return Trade(
-        qty, paid / qty if qty else ZERO, one.fee + other.fee, one.asked, other.cause or (one.cause if not qty else "")
-    )  # fmt: skip
-
-
-def _why(
-    key: Key, story: _Story, bars: Bars, revised: Mapping[tuple[int, str], str], memory: int | None
-) -> tuple[str, str]:  # fmt: skip
-    """Why the session decided otherwise on a bar than the backtest does; nothing where it did not."""
-    if key.bar not in story.heard:
-        return "restart", "the session was not told of the bar"
-    if story.then(key.bar) != "running":
-        return "manual", f"the session was {story.then(key.bar)}"
-    other = _other_bar(key, story, bars, memory)
-    if other is not None:
-        flags = revised.get((other[0], key.symbol))
-        note = f"the close of {pd.Timestamp(other[0], unit='ns'):%H:%M:%S} was {other[1]} then and is {other[2]} now"
-        return ("bar differed", note) if flags is None else ("late bar", f"{note}; {flags}")
-    if key.symbol not in story.heard[key.bar]:
-        return "clock", "the decision was held back"
-    return "", ""
-
-
-def _other_bar(key: Key, story: _Story, bars: Bars, memory: int | None) -> tuple[int, str | None, float] | None:
-    """The last bar of those that a decision rests on which the session knew with another close: start, then, now."""
-    starts = bars.index.as_unit("ns").asi8
-    closes = bars.close[key.symbol].to_numpy()
-    until = int(starts.searchsorted(key.bar, side="right"))
-    first = 0 if memory is None else max(until - max(memory, 1), 0)
-    for place in range(until - 1, first - 1, -1):
-        bar = int(starts[place])
-        if bar not in story.marks or np.isnan(closes[place]):
-            continue
-        known = story.marks[bar].get(key.symbol)
-        if known is None or float(known) != closes[place]:
-            return bar, known, float(closes[place])
-    return None
+    cause = other.cause or (one.cause if not qty else "")
+    return Trade(qty, paid / qty, fee, one.asked, cause) if qty else Trade(ZERO, ZERO, fee + paid, one.asked, cause)
 
 
 def _charges(sleeve: Sleeve, end: int) -> list[Any]:

@@ -16,6 +16,8 @@ from qtw_lab.ledger.amounts import ZERO
 
 #: Effects are told to this part of a dollar, so that sums of them are exact.
 EXACT: Final = Decimal("0.000000000001")
+#: Fewer shares than this come of rounding.
+_FLAT: Final = Decimal("0.000001")
 #: What is less than this, in dollars, comes of rounding.
 _LEAST: Final = Decimal("0.000001")
 
@@ -29,7 +31,7 @@ CAUSES: Final[dict[str, str]] = {
     "fee": "fees differed",
     "restart": "the desk was not at work, or the account not reconciled, when the bar closed",
     "clock": "the hours of trading, or how old the data was, held the decision back",
-    "manual": "somebody paused, closed or stopped the session, or halted trading",
+    "manual": "somebody paused or closed the session, or halted trading",
     "size": "equity or price differed when the order was sized, which follows from the differences before",
     "carry": "interest, borrow fees and dividends differed",
     "rounding": "the backtest reckons in binary fractions",
@@ -117,7 +119,7 @@ def differences(
         found += _split(key, plan, trade, last[key.symbol], *_cause(key, plan, trade, follows, why))
         both = held.setdefault(key.symbol, [ZERO, ZERO])
         both[0], both[1] = both[0] + plan.qty, both[1] + trade.qty
-        if not both[0] and not both[1]:
+        if abs(both[0]) < _FLAT and abs(both[1]) < _FLAT:
             follows.pop(key.symbol, None)  # both are flat: what went before is over
     return found
 

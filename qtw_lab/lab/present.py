@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from qtw_lab.core import Bars, Settings
+from qtw_lab.lab.passing import environment_of
 
 if TYPE_CHECKING:
     from qtw_lab.lab.paper_report import PaperReport
@@ -18,13 +19,6 @@ if TYPE_CHECKING:
     from qtw_lab.strategies import Strategy
     from qtw_lab.venues.paper.embedded import EmbeddedBroker
     from qtw_lab.venues.simulator.server import Simulator
-
-#: Settings that an engine's process is given.
-_PASSED: Final = (
-    "qtw_storage_dir", "qtw_keyring", "alpaca_api_key_id", "alpaca_api_secret_key", "alpaca_data_feed",
-    "alpaca_data_ws_url", "alpaca_data_rest_url", "alpaca_trading_rest_url", "alpaca_requests_per_minute",
-    "realtime_state_dir", "realtime_data_dir", "realtime_ndjson_max_bytes", "metrics_max_bytes", "redis_url",
-)  # fmt: skip
 
 
 class Present:
@@ -203,14 +197,3 @@ def _market(settings: Settings, feed: str | None, speed: float | None, simulator
     if speed is None:
         speed = 1.0 if simulator is None else simulator.clock.speed
     return [*(["--feed", feed] if feed else []), "--speed", str(speed)]
-
-
-def environment_of(settings: Settings) -> dict[str, str]:
-    """Settings as a process's environment; what is not set there is set to nothing, so that `.env` does not fill it."""
-    secrets = settings.secrets()
-    found = {}
-    for name in _PASSED:
-        value = getattr(settings, name)
-        shown = "" if value is None else str(int(value)) if isinstance(value, bool) else str(value)
-        found[name.upper()] = secrets.get(name.upper(), shown)
-    return found

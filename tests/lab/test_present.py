@@ -5,7 +5,7 @@ from pydantic import SecretStr
 
 from qtw_lab import Lab
 from qtw_lab.core import DataError, Settings
-from qtw_lab.lab.present import environment_of
+from qtw_lab.lab.passing import environment_of
 
 
 def lab_of(tmp_path, **given):

@@ -171,6 +171,7 @@ class Desk:
         """
         self.prices.update({symbol: Decimal(repr(float(one.last))) for symbol, one in seen.items()})
         if not self.trader.ready or self.trader.halted:
+            self._keep_waiting("halted" if self.trader.halted else "not reconciled")
             return []
         waiting = {symbol for sleeve in self._trading() for symbol in sleeve.waiting}
         free = (waiting & seen.keys()) - self._busy(waiting & seen.keys())
@@ -240,6 +241,12 @@ class Desk:
 
     def _trading(self) -> list[Sleeve]:
         return [one for one in self.state.sleeves.values() if one.status in ("running", "closing")]
+
+    def _keep_waiting(self, why: str) -> None:
+        """Note that decisions wait, and why: who compares a session with its backtest wants to know."""
+        waiting = {one.name: sorted(one.waiting) for one in self._trading() if one.waiting}
+        if waiting:
+            self._keep([self._event("held", "", symbols=waiting, why=why)])
 
     def _has_money(self, sleeve: Sleeve) -> bool:
         return sleeve.status != "stopped" or bool(sleeve.book.holdings)

@@ -162,6 +162,9 @@ class DeskState:
             for symbol in symbols:
                 self.sleeves[name].waiting.pop(symbol, None)
 
+    def _held(self, event: Event) -> None:
+        """Decisions could not be traded and wait on; nothing changes."""
+
     def _ordered(self, event: Event) -> None:
         said = event.content
         parts = {name: Decimal(qty) for name, qty in said["parts"].items()}
@@ -233,6 +236,7 @@ _STEPS: Final[Mapping[str, Callable[[DeskState, Event], None]]] = {
     "waits": DeskState._waits,  # noqa: SLF001
     "marked": DeskState._marked,  # noqa: SLF001
     "tried": DeskState._tried,  # noqa: SLF001
+    "held": DeskState._held,  # noqa: SLF001
     "ordered": DeskState._ordered,  # noqa: SLF001
     "crossed": DeskState._crossed,  # noqa: SLF001
     "filled": DeskState._filled,  # noqa: SLF001
