@@ -125,8 +125,8 @@ class BarReplay:
     def equity(self, session: str) -> pd.Series:
         """What a session was worth at the close of each bar so far, in account currency."""
         curve = self.desk.state.sleeves[session].curve
-        values = [float(marked.equity) for marked in curve]
-        return pd.Series(values, index=self.bars.index[self._next - len(values) : self._next], name="equity")
+        places = self.market.ends.searchsorted([marked.at for marked in curve])
+        return pd.Series([float(marked.equity) for marked in curve], index=self.bars.index[places], name="equity")
 
     def _fits(self) -> None:
         for sleeve in self.desk.state.sleeves.values():

@@ -141,7 +141,10 @@ class Desk:
     # What happens
 
     def closed(self, bars: Iterable[Closed]) -> None:
-        """Take in bars that closed: sessions are valued, and hear what their strategies say."""
+        """Take in bars that closed: sessions are valued, and hear what their strategies say.
+
+        One that is worth nothing closes what it holds and ends.
+        """
         events: list[Event] = []
         for bar in bars:
             sleeve = self.state.sleeves[bar.session]
@@ -153,6 +156,9 @@ class Desk:
                 news = {symbol: float(one) for symbol, one in sleeve.news(bar.decisions).items()}
                 events.append(Event("heard", bar.end, bar.session, {"bar": bar.start, "decisions": news}))
         self._keep(events)
+        for sleeve in self._trading():
+            if sleeve.book.holdings and sleeve.equity <= 0 and sleeve.status == "running":
+                self.change(sleeve.name, "closing", "it is worth nothing")
 
     def trade(self, seen: Mapping[str, Seen], at: int | None = None) -> list[DeskOrder]:
         """Send what decisions that wait call for at these prices; what was sent, or changed hands inside.
