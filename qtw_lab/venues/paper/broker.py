@@ -10,44 +10,32 @@ costs is a matter of the `FillModel`.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 from qtw_lab.core import Clock, DataError
-from qtw_lab.ledger.amounts import ZERO, plain, price
-from qtw_lab.ledger.book import Balance, Book
-from qtw_lab.ledger.lifecycle import FINAL
-from qtw_lab.ledger.refusals import absent, malformed, unprocessable
-from qtw_lab.ledger.tickets import CENT, Ticket
+from qtw_lab.ledger.amounts import plain
+from qtw_lab.ledger.refusals import unprocessable
+from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.market import Prices
-from qtw_lab.venues.moments import DAY, SECOND, identity
-from qtw_lab.venues.paper.account_rules import AlpacaRules, Rules
-from qtw_lab.venues.paper.carrying import costs_nothing, due
-from qtw_lab.venues.paper.checks import fits_position, in_time, taking, tradable
-from qtw_lab.venues.paper.events import ticket_json
-from qtw_lab.venues.paper.hours import Hours
-from qtw_lab.venues.paper.journal import Journal
+from qtw_lab.venues.moments import identity
+from qtw_lab.venues.paper.accepting import Accepting
+from qtw_lab.venues.paper.account import PaperAccount
+from qtw_lab.venues.paper.account_rules import Rules
+from qtw_lab.venues.paper.carrying import Due, carry, charge, unpaid
 from qtw_lab.venues.paper.lending import Offer, again, located, offer
 from qtw_lab.venues.paper.locates import Locate, Wanted, hard, opens_short, rolls
 from qtw_lab.venues.paper.matching import Matching
 from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.orders import Order
-from qtw_lab.venues.paper.standing import Standing
-from qtw_lab.venues.paper.state import State
-from qtw_lab.venues.paper.store import MemoryStore, Store
-
-#: The venue does not say when GTC orders end; 90 days is the common rule among brokers.
-_GTC: Final = 90 * DAY
-#: What may be replaced: an order that is at the market, or the stop of a pair of exits, which waits there.
-_REPLACEABLE: Final = ("new", "partially_filled", "held")
+from qtw_lab.venues.paper.store import Store
 
 
-class PaperBroker:
+class PaperBroker(PaperAccount):
     """One account and its orders at a market.
 
     Parameters
@@ -80,15 +68,11 @@ class PaperBroker:
         self, market: Prices, clock: Clock, cash: float | Decimal = 100_000, *, model: FillModel | None = None,
         store: Store | None = None, rules: Rules | None = None,
     ) -> None:  # fmt: skip
-        self._rules = AlpacaRules() if rules is None else rules
-        self.market, self.clock = market, clock
-        self.hours = Hours(market)
-        self.assets = {str(asset["symbol"]): asset for asset in market.assets()}
-        self._by_id = {str(asset["id"]): symbol for symbol, asset in self.assets.items()}
+        super().__init__(market, clock, model=model, store=store, rules=rules)
         self.lock = threading.RLock()
-        self._journal = Journal(MemoryStore() if store is None else store, self._number_of)
-        self.matching = Matching(market, self.hours, self._journal, FillModel() if model is None else model)
-        now = self.now()
+        self.matching = Matching(market, self.hours, self._journal, self.model)
+        self._accepting = Accepting(self, self._journal, self.matching, self._rules)
+        now = self._polled
         if not self.state.events:
             self._journal.put("opened", now, account=identity("account", now), cash=plain(Decimal(str(cash))))
             self._journal.commit()
@@ -97,65 +81,7 @@ class PaperBroker:
                 f"The paper book goes on after {self.state.at} ns, but the market's time is {now} ns; start the market "
                 "later, or keep another book (QTW_STORAGE_DIR)."
             )
-        self._polled = now
         self._recover()
-
-    @property
-    def model(self) -> FillModel:
-        """How orders fill."""
-        return self.matching.model
-
-    @property
-    def state(self) -> State:
-        """The account as it is now."""
-        return self._journal.state
-
-    @property
-    def book(self) -> Book:
-        """Cash, holdings and what moved them."""
-        return self.state.book
-
-    @property
-    def orders(self) -> dict[str, Order]:
-        """Every order by id, oldest first."""
-        return self.state.orders
-
-    @property
-    def updates(self) -> deque[dict[str, Any]]:
-        """What the trade-updates stream is to say, oldest first; whoever sends it takes it out (`popleft`)."""
-        return self._journal.updates
-
-    @property
-    def configurations(self) -> Mapping[str, Any]:
-        """What the account may do, by Alpaca's names."""
-        return self.state.configurations
-
-    @property
-    def account_id(self) -> str:
-        """Of the account."""
-        return self.state.account_id
-
-    @property
-    def started(self) -> int:
-        """When the account was opened, nanoseconds since 1970, UTC."""
-        return self.state.opened
-
-    @property
-    def start_cash(self) -> Decimal:
-        """Dollars in the account then."""
-        return self.state.start_cash
-
-    def now(self) -> int:
-        """Market time in nanoseconds since 1970, UTC."""
-        return self.clock.now().as_unit("ns").value
-
-    def asset(self, name: str) -> dict[str, Any] | None:
-        """An asset by its symbol or id; None where there is none."""
-        return self.assets.get(self._by_id.get(name.lower(), name.upper()))
-
-    def open_orders(self) -> list[Order]:
-        """Orders that may still be filled, oldest first."""
-        return self.state.open_orders()
 
     def submit(self, ticket: Ticket) -> Order:
         """Take an order; it meets the market at the next `poll`. When this returns it is safe.
@@ -168,42 +94,12 @@ class PaperBroker:
             If the book cannot be written; then the order was not taken.
         """
         with self._changing() as now:
-            return self._accept(ticket, now)
+            return self._accepting.take(ticket, now)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
         """Change what the account may do."""
         with self._changing() as now:
             self._journal.put("configured", now, **changes)
-
-    def find(self, order_id: str) -> Order:
-        """An order by its id.
-
-        Raises
-        ------
-        RefusedError
-            404.
-        """
-        found = self.orders.get(order_id.lower())
-        if found is None:
-            raise absent(f"order not found for {order_id}")
-        return found
-
-    def find_client(self, client_order_id: str) -> Order:
-        """An order by the client's name for it.
-
-        Raises
-        ------
-        RefusedError
-            404.
-        """
-        found = self.state.by_client.get(client_order_id)
-        if found is None:
-            raise absent(f"order not found for {client_order_id}")
-        return self.orders[found]
-
-    def json(self, order: Order) -> dict[str, Any]:
-        """An order in Alpaca's words, with its legs."""
-        return order.json(self.state.legs(order))
 
     def cancel(self, order_id: str) -> Order:
         """Cancel an order, and with it the orders that belong to it.
@@ -237,19 +133,7 @@ class PaperBroker:
             enough.
         """
         with self._changing() as now:
-            old = self.find(order_id)
-            if old.status in FINAL:
-                raise unprocessable(f'order is already in "{old.status}" state')
-            if old.status not in _REPLACEABLE or (old.status == "held" and not old.armed):
-                raise unprocessable(f"cannot replace order in {old.status} status")
-            alone = replace(old.ticket, qty=old.qty, shape="simple") if old.role else replace(old.ticket, qty=old.qty)
-            ticket = alone.amended(**changes, step=self._step(old.ticket.symbol))
-            if old.role and ticket.qty != old.qty:
-                raise unprocessable("the quantity of a leg cannot be replaced")
-            rest = (ticket.qty or ZERO) - old.filled_qty
-            if rest <= 0:
-                raise unprocessable(f"qty must be > filled qty {plain(old.filled_qty)}")
-            return self._replace(old, replace(ticket, qty=rest), now)
+            return self._accepting.exchange(self.find(order_id), changes, now)
 
     def poll(self, now: int | None = None) -> int:
         """Let open orders meet what has arrived since the last poll; gives the moment up to which they have.
@@ -273,7 +157,7 @@ class PaperBroker:
         with self._changing() as now:
             amount = self.book.held(symbol) * per_share
             if amount:
-                self._charge(now, "DIV", amount, symbol, f"{plain(per_share)} a share")
+                charge(self._journal, now, Due("DIV", amount, f"{plain(per_share)} a share"), symbol)
             return amount
 
     def split(self, symbol: str, ratio: Decimal) -> None:
@@ -312,7 +196,8 @@ class PaperBroker:
             found = located(self, wanted, offer(self, asset, self._rules.lending, now), self.standing(now), now)
             self._journal.put("located", now, **found.content())
             if found.fee:
-                self._charge(now, "FEE", -found.fee, found.symbol, f"locate fee of {found.qty} shares")
+                paid = Due("FEE", -found.fee, f"locate fee of {found.qty} shares")
+                charge(self._journal, now, paid, found.symbol)
             return found
 
     def locatable(self, symbol: str) -> Offer:
@@ -330,53 +215,6 @@ class PaperBroker:
         """Note in the book how far the market's time has come, so that it never goes back after a restart."""
         with self.lock:
             self._journal.mark(self._polled)
-
-    def marks(self, numbers: Mapping[str, int], now: int) -> dict[str, Decimal]:
-        """Last prices by symbol, of those that have one: the last trade of the day, or the last session's close."""
-        wanted = list(numbers.values())
-        names = {number: symbol for symbol, number in numbers.items()}
-        found: dict[str, Decimal] = {}
-        if wanted:
-            for row in self.market.previous_daily(wanted, now):
-                found[names[int(row["symbol"])]] = price(row["close"])
-            for row in self.market.latest_trades(wanted, now):
-                found[names[int(row["symbol"])]] = price(row["price"])
-        return found
-
-    def balance(self, now: int) -> Balance:
-        """The account's balance at last prices."""
-        numbers = {symbol: holding.number for symbol, holding in self.book.holdings.items()}
-        return self.book.balance(self.marks(numbers, now), int(self.configurations["max_margin_multiplier"]))
-
-    def buying_power(self, now: int) -> Decimal:
-        """Dollars that new positions may cost, beside what open orders reserve."""
-        return max(ZERO, self.standing(now).power - self.reserved())
-
-    def standing(self, now: int) -> Standing:
-        """What the account may do, before what open orders reserve."""
-        return self._rules.standing(self, now)
-
-    def last_balance(self, now: int) -> Balance:
-        """The balance at the last close before today, at the closes of that day."""
-        before = self.hours.previous(now)
-        close = before.closes if before else 0
-        book = Book(self.start_cash)
-        for entry in self.book.entries:
-            if entry.at <= close:
-                book.record(entry)
-        names = {holding.number: symbol for symbol, holding in book.holdings.items()}
-        rows = self.market.previous_daily(list(names), now) if names else ()
-        return book.balance({names[int(row["symbol"])]: price(row["close"]) for row in rows})
-
-    def reserved(self) -> Decimal:
-        """What open orders that open positions are reckoned to cost."""
-        return sum((order.reserved() for order in self.open_orders()), ZERO)
-
-    def held_for_orders(self, symbol: str) -> Decimal:
-        """Shares of a holding that open orders are about to give away."""
-        side = "sell" if self.book.held(symbol) > 0 else "buy"
-        going = (order for order in self.open_orders() if taking(order, symbol, side))
-        return sum((order.left(self._mark(order.number, symbol)) for order in going), ZERO)
 
     # Inside
 
@@ -406,14 +244,14 @@ class PaperBroker:
             self.matching.recover(order)
 
     def _meet(self, now: int) -> int:
-        turns: list[tuple[int, Callable[[int], None]]] = [(close, self._carry) for close in self._closes(now)]
+        """Let open orders meet the market up to a moment, and do at its time what comes in between."""
+        turns: list[tuple[int, Callable[[int], None]]] = [(close, self._carry) for close in unpaid(self, now)]
         if any(map(opens_short, self.open_orders())):
             turns += [(moment, self._recall) for moment in rolls(self.hours, self._polled, now)]
         for moment, turn in sorted(turns, key=itemgetter(0)):
             self._meet_until(moment)
             turn(moment)
         self._meet_until(now)
-        self._polled = max(self._polled, now)
         self.matching.meet(self.open_orders(), self._polled, self._polled)
         return self._polled
 
@@ -424,19 +262,8 @@ class PaperBroker:
             self._polled = until
         self._polled = max(self._polled, end)
 
-    def _closes(self, now: int) -> list[int]:
-        """Closes up to now that holding has not been paid for yet; none where it costs nothing."""
-        if costs_nothing(self.model.costs):
-            return []
-        return [session.closes for session in self.hours.all if self.state.carried < session.closes <= now]
-
     def _carry(self, close: int) -> None:
-        """Pay for what was held since the last close."""
-        numbers = {symbol: holding.number for symbol, holding in self.book.holdings.items()}
-        seconds = (close - self.state.carried) / SECOND
-        for one in due(self.book, self.marks(numbers, close), seconds, self.model.costs):
-            self._charge(close, one.kind, one.amount, "", one.note)
-        self._journal.put("carried", close)
+        carry(self, self._journal, close)
 
     def _recall(self, at: int) -> None:
         """Cancel short sales of what is hard to borrow now; their locates have ended, if there were any."""
@@ -445,84 +272,3 @@ class PaperBroker:
             asset = self.assets.get(order.ticket.symbol, {})
             if order.open and opens_short(order) and order.created < at and hard(asset):
                 self.matching.end(order, "canceled", max(at, order.updated), reason="its locate has ended")
-
-    def _charge(self, at: int, kind: str, amount: Decimal, symbol: str, note: str) -> None:
-        name = identity("charge", self.account_id, self.state.events)
-        self._journal.put("charged", at, id=name, kind=kind, amount=plain(amount), symbol=symbol, note=note)
-
-    def _number_of(self, symbol: str) -> int:
-        if symbol not in self.assets:
-            raise DataError(
-                f"The paper book holds {symbol}, which this market does not have; start the market it was kept with, "
-                "or keep another book (QTW_STORAGE_DIR)."
-            )
-        return self.market.symbols.number(symbol)
-
-    def _mark(self, number: int, symbol: str) -> Decimal:
-        return self.marks({symbol: number}, self._polled).get(symbol, Decimal(1))
-
-    def _step(self, symbol: str) -> Decimal:
-        asset = self.asset(symbol) or {}
-        return Decimal(str(asset.get("price_increment") or CENT))
-
-    def _accept(self, ticket: Ticket, now: int, replaces: Order | None = None) -> Order:
-        asset = tradable(ticket, self.asset(ticket.symbol), self.configurations)
-        ticket = replace(ticket, symbol=str(asset["symbol"])).checked(self._step(ticket.symbol))
-        if replaces is not None:
-            ticket = replace(ticket, shape=replaces.ticket.shape)
-        if ticket.client_order_id in self.state.by_client:
-            raise malformed("client_order_id must be unique")
-        in_time(ticket, now, session_day=self.hours.is_session(now))
-        order = self._drafted(ticket, asset, now)
-        if replaces is not None:
-            order.parent, order.role, order.replaces = replaces.parent, replaces.role, replaces.id
-            order.status = "held" if replaces.status == "held" else order.status
-        if not order.role:
-            fits_position(ticket, self.book.held(ticket.symbol))
-        order.reserve = self._rules.reserve(self, order, asset, now, replaces)
-        self._keep(order, now)
-        for leg in ticket.exits() if not order.role and replaces is None else ():
-            child = replace(self._drafted(leg, asset, now), status="held", parent=order.id, expires=order.expires)
-            child.role = "target" if leg.kind == "limit" else "stop_loss"
-            self._keep(child, now)
-        return self.orders[order.id]
-
-    def _drafted(self, ticket: Ticket, asset: Mapping[str, Any], now: int) -> Order:
-        """An order that is not in the book yet."""
-        place, extended = len(self.orders), ticket.extended_hours
-        live = self.hours.live(now + int(self.model.latency * SECOND), extended=extended)
-        session = self.hours.current(now, extended=extended)
-        return Order(
-            id=identity("order", self.account_id, place),
-            number=self.market.symbols.number(ticket.symbol),
-            asset_id=str(asset["id"]),
-            asset_class=str(asset["class"]),
-            ticket=ticket,
-            client_order_id=ticket.client_order_id or identity("client", self.account_id, place),
-            created=now,
-            live=live,
-            expires=now + _GTC if ticket.time_in_force == "gtc" else session.late if extended else session.closes,
-            status="accepted" if self.hours.live(now, extended=extended) > now else "pending_new",
-            qty=ticket.qty,
-        )
-
-    def _keep(self, order: Order, now: int) -> None:
-        """Write an order down."""
-        more = {"parent": order.parent, "role": order.role} if order.parent else {}
-        more |= {"replaces": order.replaces} if order.replaces else {}
-        more |= {"reserve": plain(order.reserve)} if order.reserve else {}
-        self._journal.put(
-            "accepted", now, order.id, ticket=ticket_json(order.ticket), client_order_id=order.client_order_id,
-            asset_id=order.asset_id, asset_class=order.asset_class, live=order.live, expires=order.expires,
-            status=order.status, **more,
-        )  # fmt: skip
-
-    def _replace(self, old: Order, ticket: Ticket, now: int) -> Order:
-        new = self._accept(ticket, now, replaces=old)
-        self.matching.end(old, "replaced", now, by=new.id)
-        for leg in self.state.legs(new) if new.ticket.shape == "oco" else ():  # a pair of exits is for the same shares
-            if leg.open and new.qty is not None and leg.qty != new.qty:
-                self._journal.put("resized", now, leg.id, qty=plain(new.qty))
-        if old.armed:  # it meets the market as any order does, or is held as the old one was
-            self._journal.put("armed", now, new.id, held=True)
-        return new

@@ -1,4 +1,7 @@
-"""What holding costs a paper account from close to close: borrow fees and interest, by the backtest's own code."""
+"""What a paper account is charged, and above all what holding costs it from close to close.
+
+Borrow fees and interest are those of the backtest, by its own code.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from qtw_lab.ledger import Costs
-from qtw_lab.ledger.amounts import ZERO
+from qtw_lab.ledger.amounts import ZERO, plain
 from qtw_lab.ledger.book import Book
 from qtw_lab.ledger.costs import borrow_fee, interest
+from qtw_lab.venues.moments import SECOND, identity
+from qtw_lab.venues.paper.journal import Journal
+from qtw_lab.venues.paper.standing import Paper
 
 _MILLIONTH: Final = Decimal("0.000001")
 
@@ -56,6 +62,28 @@ def due(book: Book, marks: Mapping[str, Decimal], seconds: float, costs: Costs) 
     paid = interest(float(bearing), seconds, costs.margin_rate, costs.cash_rate)
     found = [Due("FEE", -_exact(fee), "borrow fee"), Due("INT", -_exact(paid), "interest")]
     return [one for one in found if one.amount]
+
+
+def unpaid(paper: Paper, now: int) -> list[int]:
+    """Closes up to now that holding has not been paid for yet; none where it costs nothing."""
+    if costs_nothing(paper.model.costs):
+        return []
+    return [session.closes for session in paper.hours.all if paper.state.carried < session.closes <= now]
+
+
+def carry(paper: Paper, journal: Journal, close: int) -> None:
+    """Pay for what was held since the last close, at the prices of this one."""
+    numbers = {symbol: holding.number for symbol, holding in paper.book.holdings.items()}
+    seconds = (close - paper.state.carried) / SECOND
+    for one in due(paper.book, paper.marks(numbers, close), seconds, paper.model.costs):
+        charge(journal, close, one)
+    journal.put("carried", close)
+
+
+def charge(journal: Journal, at: int, one: Due, symbol: str = "") -> None:
+    """Let money come or go, on account of a symbol if there is one."""
+    name = identity("charge", journal.state.account_id, journal.state.events)
+    journal.put("charged", at, id=name, kind=one.kind, amount=plain(one.amount), symbol=symbol, note=one.note)
 
 
 def _exact(amount: float) -> Decimal:
