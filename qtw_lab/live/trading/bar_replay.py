@@ -8,10 +8,9 @@ of paper trading in real time; only the clock and the market are made of bars.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from qtw_lab.core import Bars, DataError, VirtualClock
@@ -19,6 +18,7 @@ from qtw_lab.ledger import Account
 from qtw_lab.live.trading.deciding import Voice
 from qtw_lab.live.trading.desk import Closed, Desk
 from qtw_lab.live.trading.sleeve import Seen
+from qtw_lab.live.trading.tap import Bars as Window
 from qtw_lab.live.trading.terms import SessionTerms
 from qtw_lab.venues.mirror import Mirror
 from qtw_lab.venues.outbox import Outbox
@@ -29,20 +29,6 @@ from qtw_lab.venues.paper.embedded import EmbeddedBroker
 from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.paper.store import MemoryStore, Store
 from qtw_lab.venues.trader import Trader
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """The bars so far, as a board sees them."""
-
-    open: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
-    low: npt.NDArray[np.float64]
-    close: npt.NDArray[np.float64]
-    volume: npt.NDArray[np.float64]
-    times: npt.NDArray[np.int64]
-    flags: npt.NDArray[np.uint32]
-    numbers: npt.NDArray[np.int64]
 
 
 class BarReplay:
@@ -167,14 +153,15 @@ class BarReplay:
         columns = [self._columns[symbol] for symbol in terms.symbols]
         whole = columns == list(range(len(self.bars.symbols)))
         part = slice(None) if whole else columns
-        values = {name: array[: t + 1, part] for name, array in self.bars.values.items()}
-        window = _Window(
+        values: dict[str, Any] = {name: array[: t + 1, part] for name, array in self.bars.values.items()}
+        end, nothing = int(self.market.ends[t]), np.full(len(columns), np.nan)
+        window = Window(
             **{name: values[name] for name in ("open", "high", "low", "close", "volume")},
-            times=self._starts[: t + 1], flags=self._flags[: t + 1, part],
-            numbers=np.array(columns, dtype=np.int64),
+            times=self._starts[: t + 1], flags=self._flags[: t + 1, part], numbers=np.array(columns, dtype=np.int64),
+            names=terms.symbols, bid=nothing, ask=nothing, seconds=terms.timeframe.seconds, now=end,
         )  # fmt: skip
         names = dict(zip(columns, terms.symbols, strict=True))
-        return voice.says(window, names, int(self.market.ends[t]))
+        return voice.says(window, names, end)
 
     def _at(self, moment: int) -> None:
         self.clock.moment = pd.Timestamp(moment, unit="ns", tz="UTC")
