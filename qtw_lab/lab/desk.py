@@ -65,7 +65,7 @@ class DeskPlaces:
         root = settings.qtw_storage_dir / "paper" / "desks"
         try:
             account = str(json.loads((root / "current.json").read_text(encoding="utf-8"))["account"])
-        except (OSError, ValueError, KeyError) as err:
+        except (OSError, ValueError, KeyError, TypeError) as err:
             raise SetupError("There is no desk here yet; `qtw paper run` begins one.") from err
         return cls(root / account[:13])
 
@@ -119,6 +119,8 @@ def limits_from(said: Any) -> Limits:
     figures: dict[str, Any] = {}
     for name, value in said.items():
         lookup(name, known, "limit")
+        if isinstance(value, list) and not all(isinstance(one, str) for one in value):
+            raise DataError(f"The limit {name} is a list of symbols such as AAPL, not {value!r}.")
         figures[name] = frozenset(value) if isinstance(value, list) else value
     return Limits(**figures)
 

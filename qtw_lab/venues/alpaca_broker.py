@@ -73,6 +73,11 @@ class AlpacaBroker:
         """What it is called."""
         return "alpaca"
 
+    @property
+    def turns(self) -> bool:
+        """Whether one order may close a position and open the opposite one."""
+        return False
+
     def account(self) -> AccountView:
         """The account."""
         return AccountView.of(self._asked("/account", {}, _is_object))

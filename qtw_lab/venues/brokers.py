@@ -202,6 +202,11 @@ class Broker(Protocol):
         """What it is called."""
         ...
 
+    @property
+    def turns(self) -> bool:
+        """Whether one order may close a position and open the opposite one."""
+        ...
+
     def account(self) -> AccountView:
         """The account."""
         ...

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from qtw_lab.core import LabError, SetupError
+from qtw_lab.core import DataError, LabError, SetupError
 from qtw_lab.core.files import write_text
 from qtw_lab.venues.moments import identity
 
@@ -53,8 +53,8 @@ class Commands:
         """Do what is asked, oldest first; the answer is what was done, or why it could not be."""
         for path in sorted(self._folder.glob("*.json")) if self._folder.is_dir() else ():
             try:
-                done, text = True, do(json.loads(path.read_text(encoding="utf-8")))
-            except (LabError, ValueError, KeyError, TypeError) as err:
+                done, text = True, do(_read(path))
+            except (LabError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError) as err:
                 done, text = False, str(err)
             write_text(path.with_suffix(".answer"), json.dumps({"done": done, "text": text}))
             path.unlink()
@@ -80,3 +80,11 @@ class Commands:
         if not said["done"]:
             raise LabError(said["text"])
         return str(said["text"])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A command. Whatever else a file has is answered: a desk that it ended would find it again at its next start."""
+    said = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(said, dict):
+        raise DataError(f"A command is a mapping such as {{'do': 'pause', 'session': 'first'}}, not {said!r}.")
+    return said

@@ -19,7 +19,7 @@ from qtw_lab.ledger.amounts import ZERO, plain
 from qtw_lab.ledger.lifecycle import open_status
 from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.ledger.tickets import Ticket
-from qtw_lab.live.trading.netting import net
+from qtw_lab.live.trading.netting import divided, net
 from qtw_lab.live.trading.sleeve import Seen, Sleeve, Status
 from qtw_lab.live.trading.state import DeskOrder, DeskState, filled
 from qtw_lab.live.trading.terms import SessionTerms
@@ -111,7 +111,8 @@ class Desk:
         if terms.name in self.state.sleeves:
             raise DataError(f"There was a session {terms.name} before; choose another name.")
         equity = self.trader.broker.account().equity
-        cash = equity * Decimal(repr(terms.allocation)) if terms.allocation <= 1 else Decimal(repr(terms.allocation))
+        part = Decimal(repr(float(terms.allocation)))
+        cash = equity * part if part <= 1 else part
         free = equity - sum((one.equity for one in self.state.sleeves.values() if self._has_money(one)), ZERO)
         if cash > free:
             raise DataError(
@@ -192,7 +193,9 @@ class Desk:
         tried = {one.name: sorted(one.waiting.keys() & free) for one in self._trading()}
         events = [self._event("tried", "", symbols={name: symbols for name, symbols in tried.items() if symbols})]
         names = []
-        for symbol, part in sorted(parts.items(), key=lambda item: net(item[1]) > 0):  # sells first
+        for symbol, wish in sorted(parts.items(), key=lambda item: net(item[1]) > 0):  # sells first
+            part, later = self._first_half(symbol, wish)
+            events += later
             name, told = self._drafted(symbol, part, seen[symbol])
             names.append(name)
             events += told
@@ -221,6 +224,8 @@ class Desk:
             if known is not None and not open_status(known.status):
                 events.append(self._event("ended", name, status=known.status))
         self._keep(events)
+        self._keep(self._never_sent())
+        self._keep(self._left_to_close())
         self._end_if_flat(self.state.sleeves.values())
 
     def recover(self) -> None:
@@ -231,16 +236,6 @@ class Desk:
         VenueError
             If the broker does not answer.
         """
-        intents = self.trader.outbox.intents
-        events = []
-        for order in self.state.open.values():
-            intent = intents.get(order.name)
-            state = "absent" if intent is None else intent.state
-            if state == "refused" and intent is not None:
-                events.append(self._event("ended", order.name, status="refused", reason=intent.reason))
-            elif state == "absent":
-                events += self._abandoned(order, "it was never sent")
-        self._keep(events)
         self.settle()
 
     # Inside
@@ -253,6 +248,27 @@ class Desk:
         waiting = {one.name: sorted(one.waiting) for one in self._trading() if one.waiting}
         if waiting:
             self._keep([self._event("held", "", symbols=waiting, why=why)])
+
+    def _never_sent(self) -> list[Event]:
+        """The ends of orders that the broker does not have, or refused though nobody here was told."""
+        intents = self.trader.outbox.intents
+        events = []
+        for order in self.state.open.values():
+            intent = intents.get(order.name)
+            if intent is None or intent.state == "absent":
+                events += self._abandoned(order, "it was never sent")
+            elif intent.state == "refused":
+                events.append(self._event("ended", order.name, status="refused", reason=intent.reason))
+        return events
+
+    def _left_to_close(self) -> list[Event]:
+        """What sessions that close still hold, and no order is open for: it waits to be closed."""
+        busy = {(name, order.symbol) for order in self.state.open.values() for name in order.parts}
+        found = {
+            one.name: [name for name in one.book.holdings if name not in one.waiting and (one.name, name) not in busy]
+            for one in self.state.sleeves.values() if one.status == "closing"
+        }  # fmt: skip
+        return [self._event("waits", name, decisions=dict.fromkeys(left, 0.0)) for name, left in found.items() if left]
 
     def _has_money(self, sleeve: Sleeve) -> bool:
         return sleeve.status != "stopped" or bool(sleeve.book.holdings)
@@ -268,7 +284,17 @@ class Desk:
         if standing:
             self.trader.compare()
             self.settle()
+            self._keep([event for order in standing if order.status == "canceled" for event in self._again(order)])
         return {order.symbol for order in self.state.open.values()}
+
+    def _first_half(self, symbol: str, parts: dict[str, Decimal]) -> tuple[dict[str, Decimal], list[Event]]:
+        """Parts that may be sent now, and what waits: the half that closes, where no order may turn a position."""
+        held, wanted = self.trader.mirror.positions().get(symbol, ZERO), net(parts)
+        if self.trader.broker.turns or held * wanted >= 0 or abs(wanted) <= abs(held):
+            return parts, []
+        closing = {name: part.qty for name, part in divided(parts, ZERO, -held, ZERO).items()}
+        waiting = {name: {symbol: self.state.sleeves[name].waiting[symbol]} for name in parts}
+        return closing, [self._event("waits", name, decisions=wish) for name, wish in waiting.items()]
 
     def _drafted(self, symbol: str, parts: Mapping[str, Decimal], seen: Seen) -> tuple[str, list[Event]]:
         """The events that write an order down; parts that cancel each other wholly change hands at once."""
@@ -298,7 +324,11 @@ class Desk:
 
     def _abandoned(self, order: DeskOrder, why: str) -> list[Event]:
         """An order that nobody has: its decisions wait again."""
-        events = [self._event("ended", order.name, status="abandoned", reason=why)]
+        return [self._event("ended", order.name, status="abandoned", reason=why), *self._again(order)]
+
+    def _again(self, order: DeskOrder) -> list[Event]:
+        """The decisions behind an order wait again, in every session that had a part in it."""
+        events = []
         for name in order.parts:
             sleeve = self.state.sleeves[name]
             decision = 0.0 if sleeve.status == "closing" else sleeve.heard.get(order.symbol, 0.0)

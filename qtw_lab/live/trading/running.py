@@ -178,6 +178,9 @@ def do(working: Working, said: dict[str, Any]) -> str:
     DataError
         If there is no such command, or it cannot be done.
     """
+    needed = {"open": "terms", **dict.fromkeys(CHANGES, "session")}.get(str(said.get("do")))
+    if needed is not None and needed not in said:
+        raise DataError(f"The command {said['do']!r} needs a {needed!r}.")
     if said.get("do") == "open":
         terms = SessionTerms.read(said["terms"])
         working.check(terms)

@@ -80,7 +80,8 @@ class SessionTerms:
                 f"The session {self.name}: the sizing rule {self.sizing.rule} looks at past prices, which sessions "
                 "do not do yet; use all_in, fixed_cash, fixed_shares or fraction."
             )
-        if not isinstance(self.allocation, Real) or not 0 < float(self.allocation) < math.inf:
+        number = isinstance(self.allocation, Real) and not isinstance(self.allocation, bool)
+        if not number or not 0 < float(self.allocation) < math.inf:
             raise DataError(f"The session {self.name}: the allocation {self.allocation!r} must be above 0.")
 
     @classmethod
@@ -143,10 +144,16 @@ class SessionTerms:
             If something is missing, unknown or does not fit.
         """
         known = {"name", "strategy", "parameters", "symbols", "interval", "allocation", "sizing", "costs", "account"}
+        if not isinstance(said, Mapping):
+            raise DataError(f"A session's terms are a mapping of names to values, not {type(said).__name__}.")
         unknown = sorted(set(said) - known)
         missing = sorted({"name", "strategy", "symbols"} - set(said))
         if unknown or missing:
             raise DataError(f"A session's terms: {_fault(unknown, missing)}; they are {', '.join(sorted(known))}.")
+        if not isinstance(said["strategy"], str):
+            raise DataError(f"A session's strategy is named by a text such as 'sma_cross', not {said['strategy']!r}.")
+        if not isinstance(said.get("parameters") or {}, Mapping):
+            raise DataError(f"A session's parameters are a mapping of names to values, not {said['parameters']!r}.")
         rest = {name: said[name] for name in ("interval", "allocation", "parameters") if name in said}
         made = (("sizing", Sizing), ("costs", Costs), ("account", Account))
         rest |= {part: _read(kind, said[part]) for part, kind in made if said.get(part) is not None}
@@ -193,7 +200,7 @@ def strategy_of(name: str, parameters: Mapping[str, Any]) -> Strategy:
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as err:
+    except (ImportError, AttributeError, ValueError, TypeError) as err:
         raise DataError(
             f"The strategy {name} cannot be found here ({err}). Put it into a module that this process can import, "
             "such as a .py file beside the notebook."

@@ -91,6 +91,11 @@ class PaperAccount:
         """Dollars in the account then."""
         return self.state.start_cash
 
+    @property
+    def turns(self) -> bool:
+        """Whether one order may close a position and open the opposite one."""
+        return self._rules.turns
+
     def now(self) -> int:
         """Market time in nanoseconds since 1970, UTC."""
         return self.clock.now().as_unit("ns").value

@@ -39,6 +39,11 @@ class Rules(Protocol):
         """Who lends what is hard to borrow."""
         ...
 
+    @property
+    def turns(self) -> bool:
+        """Whether one order may close a position and open the opposite one."""
+        ...
+
     def standing(self, paper: Paper, now: int) -> Standing:
         """What the account may do now, before what open orders reserve."""
         ...
@@ -107,6 +112,11 @@ class AlpacaRules:
             raise DataError(f"AlpacaRules: collar={self.collar!r} must be at least 0 and below 1.")
         if str(day(self.intraday_margin)) != self.intraday_margin:
             raise DataError(f"AlpacaRules: intraday_margin={self.intraday_margin!r} must be a date, YYYY-MM-DD.")
+
+    @property
+    def turns(self) -> bool:
+        """As in `Rules`: it may not."""
+        return False
 
     def standing(self, paper: Paper, now: int) -> Standing:
         """As in `Rules`."""
@@ -181,6 +191,11 @@ class LedgerRules:
 
     def __init__(self, account: Account | None = None) -> None:
         self.account = Account() if account is None else account
+
+    @property
+    def turns(self) -> bool:
+        """As in `Rules`: it may."""
+        return True
 
     @property
     def lending(self) -> Lending:

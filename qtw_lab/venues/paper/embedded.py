@@ -32,6 +32,11 @@ class EmbeddedBroker:
         """What it is called."""
         return "paper"
 
+    @property
+    def turns(self) -> bool:
+        """Whether one order may close a position and open the opposite one."""
+        return self.paper.turns
+
     def account(self) -> AccountView:
         """The account."""
         with self.paper.lock:
