@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from qtw_lab.core import DataError, Fact, Facts, LabError, Settings, VenueError
-from qtw_lab.core.files import write_text
 from qtw_lab.lab import desk
+from qtw_lab.lab.report import Report
 
 if TYPE_CHECKING:
     from qtw_lab.lab.divergence import Divergence
@@ -27,35 +25,7 @@ _LISTED: Final = 25
 _ZONE: Final = "America/New_York"
 
 
-@dataclass(frozen=True)
-class PaperReport:
-    """A day at the desk.
-
-    Parameters
-    ----------
-    html : str
-        The standalone page.
-    facts : Facts
-        Its figures.
-    """
-
-    html: str
-    facts: Facts
-
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html`` and ``facts.json`` into a folder and return the page's path.
-
-        Raises
-        ------
-        SetupError
-            If the folder cannot be written.
-        """
-        place = Path(folder)
-        write_text(place / "facts.json", self.facts.to_json(indent=1))
-        return write_text(place / "report.html", self.html)
-
-
-def daily(settings: Settings, date: str | None = None) -> PaperReport:
+def daily(settings: Settings, date: str | None = None) -> Report:
     """The report of one day of the desk that was used last.
 
     Parameters
@@ -82,7 +52,7 @@ def daily(settings: Settings, date: str | None = None) -> PaperReport:
     sections += list(_trades(settings, state, day))
     sections += list(_divergences(settings, state))
     title = f"Paper trading on {day:%Y-%m-%d}"
-    return PaperReport(report_html(title, lead, sections, ["Times are those of New York."]), lead)
+    return Report(report_html(title, lead, sections, ["Times are those of New York."]), lead, ())
 
 
 def _day(state: DeskState, date: str | None) -> pd.Timestamp:

@@ -10,7 +10,7 @@ from qtw_lab.core import Bars, Settings
 from qtw_lab.lab.passing import environment_of
 
 if TYPE_CHECKING:
-    from qtw_lab.lab.paper_report import PaperReport
+    from qtw_lab.lab.report import Report
     from qtw_lab.lab.trading_desk import TradingDesk
     from qtw_lab.live.client import Live
     from qtw_lab.live.profile import Profile
@@ -138,7 +138,7 @@ class Present:
 
         return SessionTerms.given(name, strategy, symbols, interval, **terms)
 
-    def paper_report(self, date: str | None = None) -> PaperReport:
+    def paper_report(self, date: str | None = None) -> Report:
         """The day at the desk that was used last, on one page; as `qtw_lab.lab.paper_report.daily`."""
         from qtw_lab.lab.paper_report import daily
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from functools import partial
 
 import pytest
-from guarded import Post, falling, limit
+from guarded import falling, limit
 from small_exchange import OPEN, SECOND
 
 from qtw_lab.core import DataError, VenueError
@@ -17,19 +17,6 @@ from qtw_lab.venues.refused import NotAllowedError
 
 D = Decimal
 HOUR = 3600
-
-
-@pytest.fixture
-def post(tmp_path):
-    made = []
-
-    def new(*given, **limits):
-        made.append(Post(tmp_path, *given, **limits))
-        return made[-1]
-
-    yield new
-    for one in made:
-        one.stop()
 
 
 def test_an_order_over_a_limit_never_reaches_the_broker_or_the_outbox_and_is_written_down(post):

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 import pytest
-from guarded import Post, falling, limit
+from guarded import falling, limit
 from small_exchange import OPEN, SECOND, daily, market, quote, trade
 
 from qtw_lab.ledger.refusals import RefusedError
@@ -14,19 +14,6 @@ from qtw_lab.venues.paper.models import FillModel
 from qtw_lab.venues.refused import NotAllowedError
 
 D = Decimal
-
-
-@pytest.fixture
-def post(tmp_path):
-    made = []
-
-    def new(*given, **limits):
-        made.append(Post(tmp_path, *given, **limits))
-        return made[-1]
-
-    yield new
-    for one in made:
-        one.stop()
 
 
 def bracket(desk, name="a"):

@@ -4,26 +4,12 @@ import subprocess
 import sys
 
 import pytest
-from guarded import Post
 from small_exchange import OPEN
 
 from qtw_lab.core import DataError, SetupError
 from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.venues.paper.events import Event
 from qtw_lab.venues.refused import NotAllowedError, refusals
-
-
-@pytest.fixture
-def post(tmp_path):
-    made = []
-
-    def new(*given, **limits):
-        made.append(Post(tmp_path, *given, **limits))
-        return made[-1]
-
-    yield new
-    for one in made:
-        one.stop()
 
 
 def test_what_the_broker_refuses_is_written_down_too(post):

@@ -26,7 +26,7 @@ from qtw_lab.venues.moments import identity
 from qtw_lab.venues.paper.accepting import Accepting
 from qtw_lab.venues.paper.account import PaperAccount
 from qtw_lab.venues.paper.account_rules import Rules
-from qtw_lab.venues.paper.carrying import Due, carry, charge, unpaid
+from qtw_lab.venues.paper.carrying import Due, carry, charge, passed_free, unpaid
 from qtw_lab.venues.paper.lending import Offer, again, located, offer
 from qtw_lab.venues.paper.locates import Locate, Wanted, hard, opens_short, rolls
 from qtw_lab.venues.paper.matching import Matching
@@ -81,6 +81,10 @@ class PaperBroker(PaperAccount):
                 f"The paper book goes on after {self.state.at} ns, but the market's time is {now} ns; start the market "
                 "later, or keep another book (QTW_STORAGE_DIR)."
             )
+        free = passed_free(self)
+        if free is not None:
+            self._journal.put("carried", free)
+            self._journal.commit()
         self._recover()
 
     def submit(self, ticket: Ticket) -> Order:

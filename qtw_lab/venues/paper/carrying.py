@@ -71,6 +71,16 @@ def unpaid(paper: Paper, now: int) -> list[int]:
     return [session.closes for session in paper.hours.all if paper.state.carried < session.closes <= now]
 
 
+def passed_free(paper: Paper) -> int | None:
+    """The last close that a book went through while holding cost nothing; None if there is none.
+
+    An account that pays does so before anything else happens after a close. So a close before the last event that was
+    not paid for was one of a model that was free.
+    """
+    found = [close for close in unpaid(paper, paper.state.at) if close < paper.state.at]
+    return found[-1] if found else None
+
+
 def carry(paper: Paper, journal: Journal, close: int) -> None:
     """Pay for what was held since the last close, at the prices of this one."""
     numbers = {symbol: holding.number for symbol, holding in paper.book.holdings.items()}

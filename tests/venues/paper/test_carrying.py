@@ -137,3 +137,19 @@ def test_a_split_multiplies_shares_and_divides_the_prices_of_open_orders():
     assert [again.json(order) for order in again.orders.values()] == [broker.json(o) for o in broker.orders.values()]
     with pytest.raises(DataError, match="the ratio must be above 0"):
         broker.split("AAA", D(0))
+
+
+def test_closes_of_a_free_model_are_not_paid_for_when_holding_costs_later():
+    store = MemoryStore()
+    broker, clock = desk(store=store)
+    at(clock, broker, DAY + 10)  # the first close has passed
+    broker.submit(ticket("sell", 10, "short"))
+    broker.poll()
+    costly = {"costs": Costs(borrow_bps_per_year=365 * 100), "store": store}  # a percent a day
+    again, clock = desk(**costly, second=DAY + 20)
+    at(clock, again, DAY + CLOSE + 1)
+    paid = charges(again)
+    assert [(kind, when) for kind, _, when in paid] == [("FEE", OPEN + (DAY + CLOSE) * SECOND)]
+    assert float(paid[0][1]) == pytest.approx(-10 * 120.0 * 0.01, rel=1e-6)
+    third, _ = desk(**costly, second=DAY + CLOSE + 2)
+    assert charges(third) == paid
