@@ -126,9 +126,9 @@ def run(
 @app.command("sessions")
 def sessions(json: Json = False) -> None:
     """Sessions of the desk: what they are, hold and are worth."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_tables
 
-    _show(desk.sessions(desk.state(Settings.load())), "No sessions.", json=json)
+    _show(desk_tables.sessions(desk_tables.state(Settings.load())), "No sessions.", json=json)
 
 
 @app.command("open")
@@ -179,10 +179,10 @@ def halt(
     flatten: Annotated[bool, typer.Option("--flatten", help="Close every position as well.")] = False,
 ) -> None:
     """Halt trading at once: nothing is sent any more, open orders are canceled. It lasts until `resume`."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_halting
 
     settings = Settings.load()
-    stdout.print(desk.halt(settings, by=by, reason=reason, flatten=flatten))
+    stdout.print(desk_halting.halt(settings, by=by, reason=reason, flatten=flatten))
 
 
 @app.command("watch")
@@ -191,9 +191,9 @@ def watch(
     calendar: Annotated[str, typer.Option(help="Whose sessions count; 24/7 for a simulator.")] = "XNYS",
 ) -> None:
     """Watch the desk from a small process of its own, which halts trading when the desk hangs or loses too much."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_halting
 
-    desk.watch(Settings.load(), flatten=flatten, calendar=calendar)
+    desk_halting.watch(Settings.load(), flatten=flatten, calendar=calendar)
 
 
 @app.command("resume")
@@ -202,27 +202,27 @@ def resume(
     by: Annotated[str, typer.Option(help="Your name.")],
 ) -> None:
     """Let trading go on after a halt; a person has to say so."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_halting
 
-    stdout.print(desk.resume(Settings.load(), by=by, reason=reason))
+    stdout.print(desk_halting.resume(Settings.load(), by=by, reason=reason))
 
 
 @app.command("refusals")
 def refusals(json: Json = False) -> None:
     """Orders of the desk that were not sent, or that the broker refused, with the reasons."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_tables
 
-    table = desk.refusals(Settings.load())
+    table = desk_tables.refusals(Settings.load())
     _show(table.assign(time=table["time"].astype(str)), "No order was refused.", json=json)
 
 
 @app.command("reconcile")
 def reconcile(json: Json = False) -> None:
     """Compare what the sessions hold with the broker's account."""
-    from qtw_lab.lab import desk
+    from qtw_lab.lab import desk_tables
 
     settings = Settings.load()
-    _show(desk.reconcile(_broker(), desk.state(settings)), "Nobody holds anything.", json=json)
+    _show(desk_tables.reconcile(_broker(), desk_tables.state(settings)), "Nobody holds anything.", json=json)
 
 
 @app.command("diverge")

@@ -106,7 +106,7 @@ def diverge(settings: Settings, session: str) -> Divergence:
     DataError
         If there is no such session, or it has lived through too few bars.
     """
-    from qtw_lab.lab.desk import DeskPlaces
+    from qtw_lab.lab.desk_places import DeskPlaces
     from qtw_lab.live.reading import JournalReader
     from qtw_lab.live.trading.state import DeskState
     from qtw_lab.venues.paper.store import reading

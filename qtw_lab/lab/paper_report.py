@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from qtw_lab.core import DataError, Fact, Facts, LabError, Settings, VenueError
-from qtw_lab.lab import desk
+from qtw_lab.lab import desk_halting, desk_tables
 from qtw_lab.lab.report import Report
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def daily(settings: Settings, date: str | None = None) -> Report:
     """
     from qtw_lab.plots import Section, report_html
 
-    state = desk.state(settings)
+    state = desk_tables.state(settings)
     day = _day(state, date)
     lead, balances = _lead(settings, state, day), _balances(state, day)
     sections = [Section("Sessions", balances, "Gains are those of the day, valued at the last bar of each session.")]
@@ -71,7 +71,7 @@ def _lead(settings: Settings, state: DeskState, day: pd.Timestamp) -> Facts:
     orders = [order for order in state.orders.values() if _of(order.at, day) or _fills_of(state, order.name, day)]
     refused = [order for order in orders if order.status == "refused"]
     gain = sum(float(row["gain"]) for row in _balances(state, day).to_dict("records"))
-    halted = desk.halted(settings)
+    halted = desk_halting.halted(settings)
     faults = state.faults()
     return Facts(
         "The day",
@@ -121,14 +121,14 @@ def _curves(state: DeskState, day: pd.Timestamp) -> Iterator[Section]:
 def _trades(settings: Settings, state: DeskState, day: pd.Timestamp) -> Iterator[Section]:
     from qtw_lab.plots import Section
 
-    fills = desk.fills(state)
+    fills = desk_tables.fills(state)
     fills["time"] = fills["time"].dt.tz_convert(_ZONE)
     today = fills[fills["time"].dt.normalize() == day].drop(columns="order")
     if len(today):
         note = "" if len(today) <= _LISTED else f"The last {_LISTED} of {len(today)}."
         shown = today.tail(_LISTED).assign(time=lambda table: table["time"].dt.strftime("%H:%M:%S"))
         yield Section("Fills", shown, note)
-    orders = desk.orders(state)
+    orders = desk_tables.orders(state)
     refused = orders[orders["status"].isin(["refused", "abandoned", "rejected"])]
     if len(refused):
         yield Section(
@@ -136,7 +136,7 @@ def _trades(settings: Settings, state: DeskState, day: pd.Timestamp) -> Iterator
         )
     with contextlib.suppress(VenueError, LabError):
         yield Section(
-            "Who holds what", desk.reconcile(_broker(settings), state),
+            "Who holds what", desk_tables.reconcile(_broker(settings), state),
             "Shares of the sessions, of others (by hand, or from before), and what the broker says now.",
         )  # fmt: skip
 

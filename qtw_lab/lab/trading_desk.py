@@ -20,7 +20,7 @@ import pandas as pd
 from qtw_lab.core import DataError, Facts, Settings, SetupError
 from qtw_lab.core.files import write_text
 from qtw_lab.core.settings import environment
-from qtw_lab.lab import desk
+from qtw_lab.lab import desk, desk_halting, desk_places, desk_tables
 
 if TYPE_CHECKING:
     from qtw_lab.lab.divergence import Divergence
@@ -103,7 +103,7 @@ class TradingDesk:
         from qtw_lab.live.lease import holder_of
 
         with contextlib.suppress(SetupError):
-            return holder_of(desk.DeskPlaces.current(self.settings).root) is not None
+            return holder_of(desk_places.DeskPlaces.current(self.settings).root) is not None
         return False
 
     def wait(self, until: Callable[[], bool], seconds: float = 120.0, what: str = "done so") -> None:
@@ -159,39 +159,39 @@ class TradingDesk:
         from qtw_lab.live.trading.state import DeskState
 
         try:
-            return desk.state(self.settings)
+            return desk_tables.state(self.settings)
         except SetupError:
             return DeskState()
 
     def sessions(self) -> pd.DataFrame:
         """Its sessions: what they are, hold, and are worth, in dollars."""
-        return desk.sessions(self.state())
+        return desk_tables.sessions(self.state())
 
     def curve(self, session: str) -> pd.DataFrame:
         """Equity and cash of a session at the close of each bar, in dollars, by time (UTC)."""
-        return desk.curve(self.state(), session)
+        return desk_tables.curve(self.state(), session)
 
     def fills(self, session: str | None = None) -> pd.DataFrame:
         """What sessions traded, or one of them."""
-        return desk.fills(self.state(), session)
+        return desk_tables.fills(self.state(), session)
 
     def orders(self) -> pd.DataFrame:
         """Orders of the sessions and what became of them."""
-        return desk.orders(self.state())
+        return desk_tables.orders(self.state())
 
     def refusals(self) -> pd.DataFrame:
         """Orders that were not sent, or that the broker refused, with the reasons."""
-        return desk.refusals(self.settings)
+        return desk_tables.refusals(self.settings)
 
     def reconcile(self) -> pd.DataFrame:
         """Shares by symbol: the sessions', others', and the broker's."""
         from qtw_lab.lab import paper
 
-        return desk.reconcile(paper.remote(self.settings), self.state())
+        return desk_tables.reconcile(paper.remote(self.settings), self.state())
 
     def halted(self) -> Facts:
         """How its kill switch stands."""
-        return desk.halted(self.settings)
+        return desk_halting.halted(self.settings)
 
     def diverge(self, session: str) -> Divergence:
         """Why a session and its backtest differ; see `qtw_lab.lab.divergence`."""
@@ -211,11 +211,11 @@ class TradingDesk:
 
     def halt(self, by: str, reason: str, *, flatten: bool = False) -> str:
         """Halt trading until a person resumes it; what was done."""
-        return desk.halt(self.settings, by=by, reason=reason, flatten=flatten)
+        return desk_halting.halt(self.settings, by=by, reason=reason, flatten=flatten)
 
     def resume(self, by: str, reason: str) -> str:
         """Let trading go on; what was done."""
-        return desk.resume(self.settings, by=by, reason=reason)
+        return desk_halting.resume(self.settings, by=by, reason=reason)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -240,6 +240,6 @@ def limits_written(settings: Settings, limits: Mapping[str, Any]) -> Path:
     DataError
         If a limit is not known or does not fit; nothing is written then.
     """
-    places = desk.DeskPlaces.current(settings)
-    desk.limits_from(dict(limits))
+    places = desk_places.DeskPlaces.current(settings)
+    desk_places.limits_from(dict(limits))
     return write_text(places.limits, json.dumps(dict(limits), indent=1))

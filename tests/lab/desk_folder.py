@@ -5,7 +5,7 @@ import pandas as pd
 from lived import Lived, stocks, terms_of
 
 from qtw_lab.core import Bars, Settings
-from qtw_lab.lab.desk import DeskPlaces
+from qtw_lab.lab.desk_places import DeskPlaces
 from qtw_lab.ledger import Sizing
 from qtw_lab.live.journal import Journal
 from qtw_lab.live.rows import ROW

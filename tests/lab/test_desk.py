@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from qtw_lab.core import DataError, LabError, Settings, SetupError, VenueError
-from qtw_lab.lab import desk, paper, realtime
-from qtw_lab.lab.desk import DeskPlaces
+from qtw_lab.lab import desk, desk_halting, desk_places, desk_tables, paper, realtime
+from qtw_lab.lab.desk_places import DeskPlaces
 from qtw_lab.ledger.limits import Limits
 from qtw_lab.live.lease import Lease
 from qtw_lab.live.trading.terms import SessionTerms
@@ -37,7 +37,12 @@ def exchange(settings):
 
 
 def test_there_is_no_desk_before_one_was_used(settings):
-    for look in (DeskPlaces.current, desk.state, desk.halted, lambda s: desk.resume(s, by="Ann", reason="fine")):
+    for look in (
+        DeskPlaces.current,
+        desk_tables.state,
+        desk_halting.halted,
+        lambda s: desk_halting.resume(s, by="Ann", reason="fine"),
+    ):
         with pytest.raises(SetupError, match="There is no desk here yet; `qtw paper run` begins one"):
             look(settings)
 
@@ -64,11 +69,11 @@ def test_a_note_of_the_desk_that_cannot_be_read_is_none(settings, tmp_path, text
 def limited(tmp_path, said):
     places = DeskPlaces(tmp_path)
     places.limits.write_text(said if isinstance(said, str) else json.dumps(said), encoding="utf-8")
-    return desk.limits_of(places)
+    return desk_places.limits_of(places)
 
 
 def test_limits_are_those_of_the_file_or_none(tmp_path):
-    assert desk.limits_of(DeskPlaces(tmp_path)) == Limits()
+    assert desk_places.limits_of(DeskPlaces(tmp_path)) == Limits()
     said = {"max_daily_loss": 0.02, "max_order_value": 5000, "banned": ["GME"], "symbols": None, "allow_short": False}
     assert limited(tmp_path, said) == Limits(
         max_daily_loss=D("0.02"), max_order_value=D(5000), banned=frozenset({"GME"}), allow_short=False
@@ -107,7 +112,7 @@ def test_a_desk_does_not_open_with_limits_that_cannot_be_read(exchange):
     DeskPlaces.current(settings).limits.write_text("{")
     with pytest.raises(DataError, match=r"The limits in limits.json cannot be read"):
         desk.ask(settings, {"do": "pause", "session": "first"})
-    assert desk.state(settings).sleeves["first"].status == "running"
+    assert desk_tables.state(settings).sleeves["first"].status == "running"
 
 
 # Asked
@@ -117,7 +122,7 @@ def test_a_desk_that_is_not_at_work_is_opened_for_a_moment(exchange):
     _, settings = exchange
     assert desk.ask(settings, OPEN) == "The session first begins with 50,000.00."
     assert desk.ask(settings, {"do": "pause", "session": "first"}) == "The session first is paused."
-    found = desk.state(settings).sleeves["first"]
+    found = desk_tables.state(settings).sleeves["first"]
     assert (found.terms, found.status) == (TERMS, "paused")
     with pytest.raises(DataError, match="There was a session first before"):
         desk.ask(settings, OPEN)
@@ -156,16 +161,16 @@ def test_a_halt_lasts_until_a_person_resumes(exchange):
     desk.ask(settings, OPEN)
     broker = paper.remote(settings)
     broker.submit(paper.ticket("SAAAA", "buy", "mine", qty=5, kind="limit", limit_price=1))
-    assert desk.halted(settings).as_dict()["facts"][0]["value"] == "allowed"
-    assert desk.halt(settings, by="Ann Lee", reason="odd") == "Trading is halted, and open orders are canceled."
+    assert desk_halting.halted(settings).as_dict()["facts"][0]["value"] == "allowed"
+    assert desk_halting.halt(settings, by="Ann Lee", reason="odd") == "Trading is halted, and open orders are canceled."
     assert broker.orders() == []
-    facts = {fact["name"]: fact for fact in desk.halted(settings).as_dict()["facts"]}
+    facts = {fact["name"]: fact for fact in desk_halting.halted(settings).as_dict()["facts"]}
     assert (facts["trading"]["value"], facts["by"]["value"]) == ("halted", "Ann Lee")
     with desk.opened(broker, settings, DeskPlaces.current(settings), updates=False) as opened:
         assert opened.trader.halted
     with pytest.raises(DataError, match="give your name"):
-        desk.resume(settings, by="", reason="fine")
-    assert desk.resume(settings, by="Ann Lee", reason="fine") == "Trading may go on."
+        desk_halting.resume(settings, by="", reason="fine")
+    assert desk_halting.resume(settings, by="Ann Lee", reason="fine") == "Trading may go on."
     with desk.opened(broker, settings, DeskPlaces.current(settings), updates=False) as opened:
         assert not opened.trader.halted
     assert served.exchange.open_orders() == []
@@ -177,7 +182,7 @@ def test_a_halt_can_close_everything_as_well(exchange):
     broker = paper.remote(settings)
     broker.submit(paper.ticket("SAAAA", "buy", "mine", qty=5))
     assert broker.positions() == {"SAAAA": D(5)}
-    said = desk.halt(settings, by="Ann Lee", reason="odd", flatten=True)
+    said = desk_halting.halt(settings, by="Ann Lee", reason="odd", flatten=True)
     assert said == "Trading is halted; open orders are canceled, 1 positions are being closed."
     assert broker.positions() == {}
 
@@ -194,8 +199,8 @@ def test_a_halt_holds_though_the_venue_does_not_answer(exchange, monkeypatch):
     desk.ask(settings, OPEN)
     monkeypatch.setattr(paper, "remote", lambda settings: Silent())
     with pytest.raises(VenueError, match="Trading is halted, but open orders may be left: no answer"):
-        desk.halt(settings, by="Ann Lee", reason="odd")
-    assert desk.halted(settings).as_dict()["facts"][0]["value"] == "halted"
+        desk_halting.halt(settings, by="Ann Lee", reason="odd")
+    assert desk_halting.halted(settings).as_dict()["facts"][0]["value"] == "halted"
 
 
 def test_the_watcher_is_given_the_desks_folder_limits_and_keys(exchange, monkeypatch):
@@ -204,8 +209,8 @@ def test_the_watcher_is_given_the_desks_folder_limits_and_keys(exchange, monkeyp
     places = DeskPlaces.current(settings)
     places.limits.write_text('{"max_daily_loss": 0.02, "max_gross": 5000}')
     called = []
-    monkeypatch.setattr(desk.os, "execve", lambda *words: called.append(words))
-    desk.watch(settings, flatten=True)
+    monkeypatch.setattr(desk_halting.os, "execve", lambda *words: called.append(words))
+    desk_halting.watch(settings, flatten=True)
     ((_, command, environment),) = called
     assert command[1:4] == ["-m", "qtw_lab.venues.killswitch", "run"]
     assert command[4:9] == ["--folder", str(places.stop), "--url", served.url, "--calendar"]
@@ -213,7 +218,7 @@ def test_the_watcher_is_given_the_desks_folder_limits_and_keys(exchange, monkeyp
     assert environment["ALPACA_API_SECRET_KEY"] == "sim-secret"
     places.limits.write_text("{")
     with pytest.raises(DataError, match="cannot be read"):
-        desk.watch(settings)
+        desk_halting.watch(settings)
 
 
 # Terms

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from qtw_lab.core import DataError, Settings
-from qtw_lab.lab import desk
-from qtw_lab.lab.desk import DeskPlaces
+from qtw_lab.lab import desk_tables
+from qtw_lab.lab.desk_places import DeskPlaces
 from qtw_lab.ledger.limits import Breach
 from qtw_lab.ledger.refusals import RefusedError
 from qtw_lab.ledger.tickets import Ticket
@@ -53,7 +53,7 @@ def held():
 
 
 def test_sessions_as_a_table():
-    first, second = desk.sessions(DeskState.of(events())).to_dict("records")
+    first, second = desk_tables.sessions(DeskState.of(events())).to_dict("records")
     # 1000 - 300 - three quarters of 0.4, and 30 shares at 11
     assert first == {
         "session": "first", "status": "running", "strategy": "sma_cross", "interval": "5s", "symbols": "SAAAA",
@@ -66,13 +66,13 @@ def test_sessions_as_a_table():
 
 def test_fills_and_orders_as_tables():
     found = DeskState.of(events())
-    fills = desk.fills(found)
+    fills = desk_tables.fills(found)
     assert fills[["session", "side", "qty", "price", "fee"]].to_numpy().tolist() == [
         ["first", "buy", 30.0, 10.0, 0.3], ["second", "sell", 10.0, 10.0, 0.1],
     ]  # fmt: skip
-    assert list(desk.fills(found, "second")["qty"]) == [10.0]
+    assert list(desk_tables.fills(found, "second")["qty"]) == [10.0]
     assert fills["time"][0] == pd.Timestamp(10**18, tz="UTC")
-    orders = desk.orders(found)
+    orders = desk_tables.orders(found)
     assert orders[["symbol", "qty", "filled", "status", "sessions", "reason"]].to_numpy().tolist() == [
         ["SAAAA", 20.0, 20.0, "filled", "first, second", ""],
         ["SAAAB", 5.0, 0.0, "refused", "second", "insufficient buying power"],
@@ -81,16 +81,16 @@ def test_fills_and_orders_as_tables():
 
 def test_the_curve_of_a_session():
     found = DeskState.of(events())
-    curve = desk.curve(found, "first")
+    curve = desk_tables.curve(found, "first")
     assert curve.index.tolist() == [pd.Timestamp(10**18 + 1, tz="UTC")]
     assert curve.to_dict("records") == [{"equity": 1029.7, "cash": 699.7}]
-    assert len(desk.curve(found, "second")) == 0
+    assert len(desk_tables.curve(found, "second")) == 0
     with pytest.raises(DataError, match=r"There is no session 'frist'\. Did you mean 'first'\?"):
-        desk.curve(found, "frist")
+        desk_tables.curve(found, "frist")
 
 
 def test_tables_of_nothing_have_their_columns():
-    for table in (desk.sessions, desk.fills, desk.orders):
+    for table in (desk_tables.sessions, desk_tables.fills, desk_tables.orders):
         assert len(table(DeskState())) == 0
         assert len(table(DeskState()).columns) > 6
 
@@ -100,7 +100,7 @@ def test_a_damaged_book_is_said(settings):
     with SqliteStore(places.file("desk")) as store:
         store.append([Event("danced", 1, "", {})])
     with pytest.raises(DataError, match="An event of kind 'danced' is none of a desk"):
-        desk.state(settings)
+        desk_tables.state(settings)
 
 
 class Broker:
@@ -114,9 +114,9 @@ class Broker:
 
 
 def test_shares_are_those_of_the_sessions_and_of_others():
-    empty = desk.reconcile(Broker(), DeskState())
+    empty = desk_tables.reconcile(Broker(), DeskState())
     assert (len(empty), list(empty.columns)) == (0, ["symbol", "sessions", "others", "broker"])
-    assert desk.reconcile(Broker(SAAAA=5), held()).to_dict("records") == [
+    assert desk_tables.reconcile(Broker(SAAAA=5), held()).to_dict("records") == [
         {"symbol": "SAAAA", "sessions": 30.0, "others": -25.0, "broker": 5.0},
         {"symbol": "SAAAB", "sessions": 10.0, "others": -10.0, "broker": 0.0},
     ]
@@ -128,7 +128,7 @@ def test_what_was_refused_is_told_with_its_reasons(settings):
     with SqliteStore(places.file("guard")) as store:
         store.append([refusal_event(10**18, "broker", sent, RefusedError(403, "insufficient buying power"))])
         store.append([refusal_event(10**18, "limits", None, NotAllowedError([Breach("terms", "a", "b", "Why.")]))])
-    assert desk.refusals(settings).to_dict("list") == {
+    assert desk_tables.refusals(settings).to_dict("list") == {
         "time": [pd.Timestamp(10**18, tz="UTC")] * 2, "by": ["broker", "limits"], "symbol": ["SAAAA", ""],
         "side": ["buy", ""], "qty": [5.0, pytest.approx(float("nan"), nan_ok=True)],
         "reason": ["insufficient buying power", "The order is not sent. Why."], "order": ["desk-1", ""],

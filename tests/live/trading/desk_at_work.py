@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from qtw_lab.core import Settings
-from qtw_lab.lab import desk, realtime
+from qtw_lab.lab import desk_tables, realtime
 from qtw_lab.live.trading.state import DeskState
 from qtw_lab.venues.brokers import Broker
 from qtw_lab.venues.simulator.choosing import chosen_market
@@ -29,7 +29,7 @@ def exchange(
 def state(settings: Settings) -> DeskState:
     """What the desk that was used last knows; nothing before there was one."""
     with contextlib.suppress(Exception):
-        return desk.state(settings)
+        return desk_tables.state(settings)
     return DeskState()
 
 
@@ -51,7 +51,7 @@ def whole(found: DeskState, broker: Broker) -> None:
         assert name in known or order.status in ("refused", "abandoned", "crossed"), order
         assert abs(order.filled) == (known[name].filled_qty if name in known else 0), order
     assert sorted(found.executions) == sorted(fill.execution for fill in broker.fills())
-    table = desk.reconcile(broker, found)
+    table = desk_tables.reconcile(broker, found)
     assert (table["others"] == 0).all(), table
 
 
