@@ -26,8 +26,8 @@ CONDA_NAMES = {"duckdb": "python-duckdb", "jupyter-bokeh": "jupyter_bokeh"}
 
 #: Installed by pip, because conda-forge has no package, one under doubtful terms, or one older than our lower bound.
 PIP_ONLY = frozenset({
-    "alpaca-py", "bokeh-sampledata", "editables", "exchange-calendars", "pandas-stubs", "playwright", "py-rattler",
-    "ta-lib", "types-pyyaml", "vectorbt",
+    "alpaca-py", "axe-playwright-python", "bokeh-sampledata", "cronsim", "editables", "exchange-calendars",
+    "pandas-stubs", "playwright", "py-rattler", "ta-lib", "types-pyyaml", "vectorbt",
 })  # fmt: skip
 
 
