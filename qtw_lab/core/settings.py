@@ -51,7 +51,14 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = Field(default=None, description="a Redis server that events are also sent to")
 
     dask_scheduler: str | None = Field(default=None, description="address of a Dask cluster for sweeps")
-    local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work")
+    local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work, runs at once")
+
+    qtw_smtp_url: SecretStr | None = Field(default=None, description="mail server: smtp://user:password@host:port")
+    qtw_mail_from: str | None = Field(default=None, description="sender of mail about scheduled runs")
+    qtw_webhook_hosts: str = Field(default="", description="hosts beside loopback that webhooks may go to")
+    qtw_language: Literal["en", "zh"] = Field(default="en", description="language of the pages' labels")
+    qtw_dashboards_token: SecretStr | None = Field(default=None, description="who opens the pages has to know it")
+    qtw_dashboards_read_only: bool = Field(default=False, description="whether pages show and do nothing")
 
     @field_validator("*", mode="before")
     @classmethod
