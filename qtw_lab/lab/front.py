@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qtw_lab.backtest.result import Result
     from qtw_lab.backtest.sweep import Sweep
     from qtw_lab.lab.comparison import Comparison
+    from qtw_lab.lab.keepsakes import Keepsakes
     from qtw_lab.lab.report import Report
     from qtw_lab.runs import Registry, Run
 
@@ -352,6 +353,13 @@ class Lab(Studies, Present):
         settings = records.settings_of_sweep(found)
         self.registry.record("sweep", found.strategy.name, facts, settings, records.uses(found.bars))
         return found
+
+    @cached_property
+    def keepsakes(self) -> Keepsakes:
+        """Preferences, lists of symbols and presets of the pages."""
+        from qtw_lab.lab.keepsakes import Keepsakes
+
+        return Keepsakes.of(self.settings)
 
     # Runs
 

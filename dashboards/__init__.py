@@ -1,0 +1,1 @@
+"""Live pages over a lab: viewers that show and ask, and compute nothing."""
