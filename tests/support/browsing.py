@@ -52,8 +52,8 @@ class Served:
         if self.kind == "panel":
             return [sys.executable, "-m", "dashboards.serve", "--port", str(self.port), *self.options]
         return [
-            str(Path(sys.executable).with_name("voila")), "--no-browser", "--Voila.ip=127.0.0.1", "--port", str(self.port),
-            "--template=qtw", "--VoilaConfiguration.extension_denylist=@pyviz/jupyterlab_pyviz", *self.options,
+            str(Path(sys.executable).with_name("voila")), "--no-browser", "--Voila.ip=127.0.0.1",
+            "--port", str(self.port), "--template=qtw", "--VoilaConfiguration.extension_denylist=@pyviz/jupyterlab_pyviz", *self.options,
             "dashboards/pages",
         ]  # fmt: skip
 
