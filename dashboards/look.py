@@ -23,10 +23,10 @@ _NAMES: Final = {
     "--text-color": "ink", "--border-color": "edge", "--color": "ink", "--inverted-color": "paper",
 }  # fmt: skip
 
-#: Surfaces and the colour of what can be pressed, which figures do not have.
+#: Surfaces, the colour of what can be pressed, and a loss dark enough for words: figures have none of these.
 _SURFACES: Final = {
     "light": {"raised": "#f4f6f9", "accent": "#0f5fa8", "on-accent": "#ffffff", "good": "#0b6b43", "bad": "#a8321a",
-              "warn": "#7a5200", "scheme": "light"},
+              "warn": "#7a5200", "loss": "#ad4800", "scheme": "light"},
     "dark": {"raised": "#1b212b", "accent": "#7cc0f0", "on-accent": "#0b1118", "good": "#6fd6a4", "bad": "#ff9d85",
              "warn": "#f0c060", "scheme": "dark"},
 }  # fmt: skip

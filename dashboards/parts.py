@@ -158,4 +158,6 @@ def clock(value: Any) -> str:
 
 
 def _mood(value: Any) -> str:
-    return "gain" if isinstance(value, (int, float)) and value > 0 else "loss" if value < 0 else ""
+    if not isinstance(value, (int, float)) or not value:
+        return ""
+    return "gain" if value > 0 else "loss" if value < 0 else ""

@@ -50,7 +50,8 @@ class Presence:
         self._seen: float | None = None
         self._figure = Plot(
             x_range=Range1d(start=0, end=1), y_range=Range1d(start=0, end=1), height=1, min_border=0,
-            outline_line_color=None, toolbar_location=None, sizing_mode="stretch_width", background_fill_alpha=0, border_fill_alpha=0,
+            outline_line_color=None, toolbar_location=None, sizing_mode="stretch_width", background_fill_alpha=0,
+            border_fill_alpha=0,
         )  # fmt: skip
         self._figure.add_glyph(ColumnDataSource({"x": [0], "y": [0]}), Scatter(size=0))  # Bokeh warns of empty figures
         self._figure.js_on_change("inner_width", CustomJS(code=_BEATING.replace("__BEAT__", str(int(BEAT * 1000)))))

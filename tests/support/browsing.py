@@ -53,7 +53,8 @@ class Served:
             return [sys.executable, "-m", "dashboards.serve", "--port", str(self.port), *self.options]
         return [
             str(Path(sys.executable).with_name("voila")), "--no-browser", "--Voila.ip=127.0.0.1",
-            "--port", str(self.port), "--template=qtw", "--VoilaConfiguration.extension_denylist=@pyviz/jupyterlab_pyviz", *self.options,
+            "--port", str(self.port), "--template=qtw",
+            "--VoilaConfiguration.extension_denylist=@pyviz/jupyterlab_pyviz", *self.options,
             "dashboards/pages",
         ]  # fmt: skip
 
