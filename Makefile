@@ -15,6 +15,8 @@ QUICK := $(wildcard $(addprefix tests/,house core indicators stats ledger strate
 NOTEBOOKS = $(shell find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | sort)
 # JupyterLab refuses root, which is who you are in most containers.
 ROOT_FLAG = $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
+# No notebook is saved with the value of a known secret in its outputs.
+MASKED := --ContentsManager.pre_save_hook=qtw_lab.runs.saving.masked
 
 .PHONY: help setup system demo lab lint check test test-full bench notebooks lock derive clean
 
@@ -34,7 +36,7 @@ demo: $(READY) ## run the nightly report on bundled prices and say where the res
 	@$(BIN)/qtw demo
 
 lab: $(READY) ## open JupyterLab on 127.0.0.1 at the first notebook
-	$(BIN)/jupyter lab --ip=127.0.0.1 $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_start.ipynb
+	$(BIN)/jupyter lab --ip=127.0.0.1 $(MASKED) $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_start.ipynb
 
 lint: $(READY) ## style, types, architecture and clean notebooks, no tests
 	$(BIN)/ruff check .

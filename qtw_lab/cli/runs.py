@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,13 +19,16 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 #: What would make the run again: it is for machines, and long; --json has it.
 _RECIPE: Final = "recipe"
 
+#: A SHA-256, and as much of it as tells two apart.
+_HASH: Final = r"\b([0-9a-f]{12})[0-9a-f]{52}\b"
+
 Id = Annotated[str, typer.Argument(help="Run id, or enough of its beginning.")]
 
 
 def register(parent: typer.Typer) -> None:
     """Add the commands to the command line."""
     parent.command("run")(run)
-    parent.add_typer(app, name="runs", help="Recorded runs: list, show, compare; trials.")
+    parent.add_typer(app, name="runs", help="Recorded runs: list, show, compare, replay; trials.")
 
 
 def run(
@@ -78,6 +82,8 @@ def show(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word fo
     about = [
         ("run", found.id), ("kind", found.kind), ("name", found.name), ("status", found.status),
         ("started", f"{found.started:%Y-%m-%d %H:%M:%S} UTC"), ("folder", found.folder),
+        ("files", None if found.pruned is None else f"removed {found.pruned:%Y-%m-%d %H:%M:%S} UTC to make room"),
+        ("replay of", found.manifest.get("run", {}).get("replay_of")),
         *((name, value) for name, value in found.parameters.items() if name != _RECIPE),
     ]  # fmt: skip
     print_pairs((name, str(value)) for name, value in about if value is not None)
@@ -107,6 +113,29 @@ def compare(ids: Annotated[list[str], typer.Argument(help="Two or more run ids."
         print_json({name: plain(table[name]) for name in table})
     else:
         print_table(table.reset_index(names="figure"))
+
+
+@app.command("replay")
+def replay_run(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word for it)
+    """Execute a notebook run again from its record: identical (exit code 0), or what differs and where (1)."""
+    from qtw_lab.lab.replaying import replay
+
+    lab = Lab.from_settings()
+    found = lab.registry.get(id)
+    with progress(f"replay of {found.name}") as step:
+        done = replay(lab, found.id, step)
+    if json:
+        kinds = {"inputs": "input", "endings": "status", "figures": "figure", "cells": "cell", "files": "file"}
+        print_json(
+            {"identical": done.identical, "sentence": done.sentence, "run": done.run.id, "replay": done.again.id}
+            | {name: [asdict(one) for one in done.of(kind)] for name, kind in kinds.items()}
+        )
+    else:
+        stdout.print(f"Replay {done.again.id} of {done.run.id}: {done.sentence}", soft_wrap=True)
+        if not done.table().empty:
+            stdout.print()
+            print_table(done.table().replace({"old": _HASH, "new": _HASH}, r"\1...", regex=True))
+    raise typer.Exit(0 if done.identical else 1)
 
 
 @app.command("trials")

@@ -1,7 +1,8 @@
 """`manifest.json`: what a run was made from, what came out, and how long it took, in that order of weight.
 
 The part called ``inputs`` holds nothing that differs between two runs of the same thing; its hash is the run's
-``fingerprint``. Outputs are hashed. Everything that depends on the moment stands under ``timing``.
+``fingerprint``. Outputs are hashed. Everything that depends on the moment stands under ``timing``, and what else it
+takes to execute the run again, on this machine, under ``execution``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,8 @@ import qtw_lab
 from qtw_lab.core.files import write_text
 from qtw_lab.runs.parameters import seeds_among
 from qtw_lab.runs.run import FACTS_FILE, MANIFEST_FILE, REPORT_FILE, DataUse, Run
-from qtw_lab.runs.secrecy import files_below
+from qtw_lab.runs.secrecy import Leak
+from qtw_lab.runs.sweeping import files_below
 
 SCHEMA: Final = 1
 
@@ -45,7 +47,7 @@ class Inputs:
     notebook : str
         Path of the notebook within its project, with forward slashes; empty for other work.
     notebook_sha256 : str
-        Hash of the notebook's bytes.
+        Hash of the notebook as it was executed, without outputs: of the bytes of ``source.ipynb`` in the run's folder.
     data : tuple of DataUse
         Data read.
     lock_sha256 : str or None
@@ -79,6 +81,35 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """How a notebook was executed, as far as no figure depends on it.
+
+    Parameters
+    ----------
+    folder : str
+        Where the kernel worked, on this machine: the notebook's own folder.
+    file : str
+        Name of the notebook there.
+    timeout : int or None
+        Seconds that any one cell could take.
+    passed : tuple of str
+        Names of the parameters that were passed; the others are the notebook's own defaults.
+    replay_of : str or None
+        The run that this one repeats.
+    """
+
+    folder: str
+    file: str
+    timeout: int | None = None
+    passed: tuple[str, ...] = ()
+    replay_of: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values ready for JSON, but for `replay_of`, which is said of the run."""
+        return {"folder": self.folder, "file": self.file, "timeout": self.timeout, "passed": list(self.passed)}
+
+
+@dataclass(frozen=True)
 class CellTime:
     """How long one cell took.
 
@@ -97,9 +128,10 @@ class CellTime:
 def compose(
     run: Run,
     inputs: Inputs,
+    execution: Execution | None = None,
     *,
     cells: Iterable[CellTime] = (),
-    redacted: Iterable[str] = (),
+    leaks: Iterable[Leak] = (),
     failed_cell: int | None = None,
 ) -> dict[str, Any]:
     """The manifest of a run as it stands, ready for JSON.
@@ -110,10 +142,12 @@ def compose(
         Its identity, status, times and folder.
     inputs : Inputs
         What it was made from.
+    execution : Execution, optional
+        How it was executed, if it is a notebook.
     cells : iterable of CellTime
         Time by cell.
-    redacted : iterable of str
-        Files in which the value of a secret was masked.
+    leaks : iterable of Leak
+        Where the value of a secret came out and was masked.
     failed_cell : int, optional
         Place of the cell that failed, from 1, in the notebook as it was given.
     """
@@ -124,15 +158,16 @@ def compose(
     return {
         "schema": SCHEMA,
         "run": {"id": run.id, "kind": run.kind, "name": run.name, "status": run.status, "error": run.error,
-                "failed_cell": failed_cell},
+                "failed_cell": failed_cell, "replay_of": execution and execution.replay_of},
         "fingerprint": fingerprint_of(plain),
         "inputs": plain,
         "outputs": {
             "facts_sha256": None if facts is None else facts["sha256"],
             "report": REPORT_FILE if REPORT_FILE in by_path else None,
-            "redacted": list(redacted),
+            **_leaked(leaks),
             "files": list(by_path.values()),
         },
+        "execution": execution and execution.as_dict(),
         "timing": {
             "started": run.started.isoformat(),
             "finished": None if run.finished is None else run.finished.isoformat(),
@@ -153,16 +188,22 @@ def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> Path:
     return write_text(folder / MANIFEST_FILE, json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False))
 
 
-def amend_failed(folder: Path, reason: str, finished: pd.Timestamp) -> None:
-    """Let the manifest of a run that can no longer do so itself say that it failed; an unreadable one is left alone."""
-    path = folder / MANIFEST_FILE
+def amend_failed(
+    folder: Path, reason: str, finished: pd.Timestamp, leaks: Iterable[Leak] = ()
+) -> dict[str, Any] | None:
+    """Let the manifest of a run that can no longer do so itself say that it failed, and return it.
+
+    One that is missing or unreadable is left alone; then there is None.
+    """
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST_FILE).read_text("utf-8"))
         manifest["run"] |= {"status": "failed", "error": reason}
         manifest["timing"]["finished"] = finished.isoformat()
+        manifest["outputs"] |= _leaked(leaks)
     except (OSError, ValueError, KeyError, TypeError):
-        return
+        return None
     write_manifest(folder, manifest)
+    return manifest
 
 
 def fingerprint_of(inputs: Mapping[str, Any]) -> str:
@@ -210,6 +251,11 @@ def library_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _leaked(leaks: Iterable[Leak]) -> dict[str, Any]:
+    found = [asdict(leak) for leak in leaks]
+    return {"redacted": sorted({leak["file"] for leak in found}), "leaks": found}
 
 
 def _file(path: Path, folder: Path) -> dict[str, Any]:

@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
-import math
-import re
-import warnings
+import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from qtw_lab.core.clock import Clock
-from qtw_lab.core.errors import DataError, RunError, SetupError
+from qtw_lab.core.errors import RunError
 from qtw_lab.core.extras import need
+from qtw_lab.core.files import write_text
+from qtw_lab.runs.engine import Pulse, Pulses, registered
 from qtw_lab.runs.eventloop import with_own_loop
 from qtw_lab.runs.latest import point_to
-from qtw_lab.runs.manifest import Inputs, compose, project_path, sha256_of, write_manifest
-from qtw_lab.runs.outlet import OUTLET, Progress, Sheet
-from qtw_lab.runs.parameters import (
-    RUN_FOLDER,
-    Declared,
-    checked,
-    declared_parameters,
-    listed,
-    references,
-    refuse_unfit,
-)
+from qtw_lab.runs.manifest import compose, write_manifest
+from qtw_lab.runs.outlet import Progress, Sheet
+from qtw_lab.runs.parameters import RUN_FOLDER
+from qtw_lab.runs.preparing import Options, Plan, prepared
+from qtw_lab.runs.process import Process, start_of
 from qtw_lab.runs.registry import Registry
 from qtw_lab.runs.results import data_used, facts_of
-from qtw_lab.runs.run import NOTEBOOK_FILE, DataUse, Run
-from qtw_lab.runs.secrecy import Redactor, redactor_for
+from qtw_lab.runs.run import KERNEL_FILE, NOTEBOOK_FILE, SOURCE_FILE, DataUse, Run
+from qtw_lab.runs.secrecy import Leak, spelled
+from qtw_lab.runs.sweeping import sweep
+
+__all__ = ["NotebookError", "Pulse", "Watching", "carry_out", "execute"]
 
 _EXTRA: Final = "dashboards"
 _LONGEST_MESSAGE: Final = 2_000
+_LEAKED: Final = "leaked"
 
 
 class NotebookError(RunError):
@@ -46,35 +45,19 @@ class NotebookError(RunError):
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Everything decided about a run before it starts.
+class Watching:
+    """Who is told how far a run is.
 
     Parameters
     ----------
-    source : str
-        The notebook as text, in the current notebook format.
-    name, kernel : str
-        What the run is called, and which kernel executes it.
-    folder : pathlib.Path
-        Where the kernel works: the notebook's own folder.
-    passed : mapping
-        Parameters to inject.
-    wants_folder : bool
-        Whether the notebook asks for its ``run_folder``.
-    redactor : Redactor
-        Secrets to keep out.
-    inputs : Inputs
-        For the manifest.
+    progress : callable, optional
+        Called after every cell with how many are done and how many there are.
+    pulse : callable, optional
+        Called with a `Pulse` once the kernel lives, and as each cell starts and ends.
     """
 
-    source: str
-    name: str
-    kernel: str
-    folder: Path
-    passed: Mapping[str, Any]
-    wants_folder: bool
-    redactor: Redactor
-    inputs: Inputs
+    progress: Progress | None = None
+    pulse: Pulses | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +74,7 @@ class Failure:
         return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]} ..."
 
 
-def execute(
+def execute(  # noqa: PLR0913  (two more than ten: who is told, and how)
     notebook: Path,
     parameters: Mapping[str, Any] | None = None,
     *,
@@ -103,16 +86,19 @@ def execute(
     name: str | None = None,
     progress: Progress | None = None,
     environment_lock: Path | None = None,
+    pulse: Pulses | None = None,
 ) -> Run:
     """Execute a notebook in a new kernel and record the run.
 
-    The run gets a folder ``<root>/<id>-<name>/`` with the executed copy (replaced after every cell), ``manifest.json``,
-    and ``facts.json`` with every `Facts` the notebook displayed. A notebook whose parameters cell has a ``run_folder``
-    is told that folder and may leave files there: ``facts.json``, ``data.json`` (see `write_data`), ``report.html`` and
-    others. The kernel works in the notebook's own folder, as Jupyter would have it.
+    The run gets a folder ``<root>/<id>-<name>/`` with the executed copy (replaced after every cell), the notebook as it
+    was given without outputs (``source.ipynb``), ``manifest.json``, and ``facts.json`` with every `Facts` the notebook
+    displayed. A notebook whose parameters cell has a ``run_folder`` is told that folder and may leave files there:
+    ``facts.json``, ``data.json`` (see `write_data`), ``report.html`` and others. The kernel works in the notebook's own
+    folder, as Jupyter would have it.
 
     A secret is passed as ``env:NAME``; the notebook reads it with `qtw_lab.core.settings.secret_from_reference`. Its
-    value, and that of any variable of this process whose name looks like one, is masked in all files of the folder.
+    value, and that of any variable of this process whose name looks like one, may not come out: where it does, it is
+    masked in all files of the folder, and the run fails.
 
     Parameters
     ----------
@@ -136,6 +122,8 @@ def execute(
         Called after every cell with how many are done and how many there are.
     environment_lock : pathlib.Path, optional
         The file that pins the environment; its hash is recorded.
+    pulse : callable, optional
+        Called with a `Pulse` once the kernel lives (its process number is in it), and as each cell starts and ends.
 
     Returns
     -------
@@ -152,14 +140,28 @@ def execute(
         A `RunError` naming the cell and the error; the run is recorded as failed and the last good one stays.
     """
     need("papermill", _EXTRA)
-    plan = _plan(Path(notebook), parameters or {}, registry.known_secrets(), kernel, name, environment_lock)
-    seconds = _whole_seconds(timeout)
+    options = Options(timeout, kernel, name, environment_lock)
+    plan = prepared(Path(notebook), parameters or {}, registry.known_secrets(), options)
+    return carry_out(plan, root, registry, clock, Watching(progress, pulse))
+
+
+def carry_out(plan: Plan, root: Path, registry: Registry, clock: Clock, watching: Watching | None = None) -> Run:
+    """Execute what was planned and record the run; see `execute`.
+
+    Raises
+    ------
+    SetupError
+        If the folder cannot be written.
+    NotebookError
+        If the notebook failed.
+    """
     root = Path(root).resolve()
     run = registry.begin("notebook", plan.name, plan.inputs.parameters, root=root)
-    job = _Job(run, plan, registry, clock, progress)
+    job = _Job(run, plan, registry, clock, watching or Watching())
     try:
-        write_manifest(job.folder, compose(run, plan.inputs))
-        outcome = job.perform(seconds) or job.close()
+        write_text(job.folder / SOURCE_FILE, plan.source)
+        write_manifest(job.folder, compose(run, plan.inputs, plan.execution))
+        outcome = job.perform() or job.close()
         if isinstance(outcome, Run):
             point_to(outcome, root)
             return outcome
@@ -170,148 +172,52 @@ def execute(
     raise job.give_up(outcome)
 
 
-def _plan(
-    notebook: Path,
-    parameters: Mapping[str, Any],
-    ambient: Mapping[str, str],
-    kernel: str | None,
-    name: str | None,
-    lock: Path | None,
-) -> Plan:
-    """Check everything that can be checked before a kernel is started."""
-    node = _load(notebook)
-    declared = _declared(node, notebook.name)
-    passed = listed(checked(parameters, ambient), declared)
-    refuse_unfit(passed, declared, notebook.name)
-    defaults = _defaults(declared, ambient, notebook.name)
-    whole = {**defaults, **passed}
-    if lock is not None and not lock.is_file():
-        raise DataError(f"There is no environment lock {lock}; give the file that pins the environment, or None.")
-    chosen = _kernel(node, kernel)
-    slug = re.sub(r"[^\w.+-]+", "-", name or notebook.stem).strip("-.+")[:60]
-    return Plan(
-        source=need("nbformat", _EXTRA).v4.writes(node),
-        name=slug or "notebook",
-        kernel=chosen,
-        folder=notebook.resolve().parent,
-        passed=passed,
-        wants_folder=RUN_FOLDER in declared,
-        redactor=redactor_for(references(whole), ambient),
-        inputs=Inputs(
-            parameters=whole,
-            notebook=project_path(notebook),
-            notebook_sha256=sha256_of(notebook),
-            lock_sha256=None if lock is None else sha256_of(lock),
-            kernel=chosen,
-        ),
-    )
-
-
-def _load(notebook: Path) -> Any:
-    """The notebook in the current format."""
-    nbformat = need("nbformat", _EXTRA)
-    if not notebook.is_file():
-        raise DataError(f"There is no notebook {notebook}. Check the path; ours lie in the folder notebooks/.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # old notebooks lack cell ids; nbformat adds them and says so
-            node = nbformat.reads(notebook.read_text("utf-8"), as_version=4)
-            node = nbformat.v4.upgrade(node)
-            nbformat.validate(node)
-    except (ValueError, KeyError, TypeError, AttributeError, nbformat.ValidationError) as err:
-        raise DataError(
-            f"{notebook} is not a notebook that can be read ({type(err).__name__}: {str(err).splitlines()[0][:200]}). "
-            "Open and save it in JupyterLab, or restore it."
-        ) from err
-    spec, info = node.metadata.get("kernelspec", {}), node.metadata.get("language_info", {})
-    language = str(spec.get("language") or info.get("name") or "python")
-    if not language.lower().startswith(("python", "ipython")):
-        raise DataError(f"{notebook} is written in {language}; only Python notebooks are run.")
-    return node
-
-
-def _declared(node: Any, shown: str) -> dict[str, Declared]:
-    cells = [cell for cell in node.cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) > 1:
-        raise DataError(f"{shown} has {len(cells)} cells tagged 'parameters'; leave the tag on one.")
-    try:
-        return declared_parameters(cells[0].source) if cells else {}
-    except DataError as err:
-        raise DataError(f"{shown}: {err}") from err
-
-
-def _defaults(declared: Mapping[str, Declared], ambient: Mapping[str, str], shown: str) -> dict[str, Any]:
-    """The defaults that are plain values, with secrets among them refused: they would be copied into every run."""
-    literal = {p.name: p.value for p in declared.values() if p.name != RUN_FOLDER and (p.kind or p.default == "None")}
-    try:
-        return checked(literal, ambient)
-    except DataError as err:
-        raise DataError(f"In the parameters cell of {shown}: {err}") from err
-
-
-def _kernel(node: Any, wanted: str | None) -> str:
-    """The name of an installed kernel."""
-    specs = need("jupyter_client.kernelspec", _EXTRA)
-    name = str(wanted or node.metadata.get("kernelspec", {}).get("name") or "python3")
-    manager = specs.KernelSpecManager()
-    try:
-        manager.get_kernel_spec(name)
-    except specs.NoSuchKernel as err:
-        known = ", ".join(sorted(manager.find_kernel_specs())) or "none at all"
-        raise SetupError(
-            f"There is no Jupyter kernel {name!r} here; there is {known}. Choose one with kernel=..."
-        ) from err
-    return name
-
-
-def _whole_seconds(timeout: float | None) -> int | None:
-    if timeout is None:
-        return None
-    if not (math.isfinite(timeout) and timeout > 0):
-        raise DataError(f"timeout={timeout!r} must be a number of seconds above 0, or None for no limit.")
-    return math.ceil(timeout)
-
-
 class _Job:
     """One run on its way from begun to ended."""
 
-    def __init__(self, run: Run, plan: Plan, registry: Registry, clock: Clock, progress: Progress | None) -> None:
+    def __init__(self, run: Run, plan: Plan, registry: Registry, clock: Clock, watching: Watching) -> None:
         if run.folder is None:
             raise RunError(f"Run {run.id} has no folder to execute a notebook in.")
         self.run, self.plan, self.registry, self.clock = run, plan, registry, clock
-        self.folder = run.folder
-        self.sheet = Sheet(plan.source, plan.inputs.notebook, self.folder / NOTEBOOK_FILE, plan.redactor, progress)
+        self.folder, self.tell = run.folder, watching.pulse
+        self.sheet = Sheet(plan.inputs.notebook, self.folder / NOTEBOOK_FILE, plan.redactor, watching.progress)
+        self.spilled: dict[Leak, None] = {}
         self.ended = False
 
-    def perform(self, seconds: int | None) -> Failure | None:
+    def perform(self) -> Failure | None:
         """Execute every cell; a failure is returned, not raised, so that no traceback carries what it says unmasked."""
         import papermill
         from nbclient.exceptions import CellTimeoutError, DeadKernelError
         from papermill.exceptions import PapermillException, PapermillExecutionError
-        from papermill.iorw import papermill_io
 
         # At level DEBUG it logs every message of the kernel, before anything in it is masked.
         papermill_log = logging.getLogger("papermill")
         papermill_log.setLevel(max(logging.INFO, papermill_log.level))
-        address = OUTLET.add(self.run.id, self.sheet, papermill_io)
         given = {**self.plan.passed, **({RUN_FOLDER: str(self.folder)} if self.plan.wants_folder else {})}
+        seconds = self.plan.execution.timeout
         try:
             with_own_loop(
                 lambda: papermill.execute_notebook(
-                    address,
-                    address,
+                    need("nbformat", _EXTRA).v4.reads(self.plan.source),
+                    None,  # the engine hands what there is to write to the sheet
                     parameters=given,
+                    engine_name=registered(papermill),
                     kernel_name=self.plan.kernel,
                     language="python",
                     progress_bar=False,
+                    sheet=self.sheet,
+                    pulse=self._felt,
                     execution_timeout=seconds,
-                    # the kernel's own log is about sockets and signals; what goes wrong in a cell is in the notebook
-                    extra_arguments=["--IPKernelApp.log_level=50"],
-                    # papermill's own cwd= would move the whole process, other threads included
-                    resources={"metadata": {"path": str(self.plan.folder)}},
+                    client={
+                        # the kernel's own log is about sockets and signals; what a cell says is in the notebook
+                        "extra_arguments": ["--IPKernelApp.log_level=50"],
+                        # papermill's own cwd= would move the whole process, other threads included
+                        "resources": {"metadata": {"path": self.plan.execution.folder}},
+                    },
                 )
             )
         except PapermillExecutionError as err:
+            self.sheet.current = err.cell_index
             return self._failure(err.ename, err.evalue)
         except CellTimeoutError:
             return self._failure("CellTimeoutError", f"the cell took longer than {seconds} s")
@@ -322,21 +228,21 @@ class _Job:
         except (PapermillException, RuntimeError, TimeoutError) as err:
             return self._failure(type(err).__name__, str(err))
         finally:
-            OUTLET.remove(address)
+            (self.folder / KERNEL_FILE).unlink(missing_ok=True)
         return None
 
     def close(self) -> Run | Failure:
         """Collect the results of a run that went through; what the notebook handed over may still fail it."""
-        redacted = self._cleaned()
+        if leaks := self._leaks():
+            return Failure(_LEAKED, spelled(leaks))
         try:
-            self.sheet.own_up(failed=False)
             facts_of(self.folder, self.sheet.read(), self.plan.name)
             data = data_used(self.folder)
         except RunError as err:
             return self._failure("RunError", str(err))
         good = replace(self.run, status="ok", finished=self.clock.now())
         inputs = replace(self.plan.inputs, data=data)
-        manifest = self.plan.redactor.tree(compose(good, inputs, cells=self.sheet.times(), redacted=redacted))
+        manifest = self.plan.redactor.tree(compose(good, inputs, self.plan.execution, cells=self.sheet.times()))
         write_manifest(self.folder, manifest)
         done = self.registry.succeed(good, manifest, data)
         self.ended = True
@@ -344,32 +250,47 @@ class _Job:
 
     def give_up(self, failure: Failure) -> RunError:
         """Record the failure in the copy, the manifest and the registry, and return the error to raise."""
+        reason = failure.sentence
         if self.ended:
-            return RunError(failure.sentence)
+            return RunError(reason)
         cell = self.sheet.stopped_at()
-        bad = replace(self.run, status="failed", finished=self.clock.now(), error=failure.sentence)
+        bad = replace(self.run, status="failed", finished=self.clock.now(), error=reason)
         manifest: Mapping[str, Any] = self.run.manifest
         try:
-            redacted = self._cleaned()
-            self.sheet.own_up(failed=True)
-            times = self.sheet.times() if self.sheet.target.exists() else ()
+            leaks = self._leaks()
+            if leaks and failure.error == _LEAKED:
+                cell = next((leak.cell for leak in leaks if leak.cell is not None), cell)
+            elif leaks:
+                reason = f"{reason}; {_LEAKED}: {spelled(leaks)}"
+            bad = replace(bad, error=reason)
+            self.sheet.fail(reason)
             inputs = replace(self.plan.inputs, data=self._data_if_readable())
-            whole = compose(bad, inputs, cells=times, redacted=redacted, failed_cell=cell)
+            whole = compose(bad, inputs, self.plan.execution, cells=self.sheet.times(), leaks=leaks, failed_cell=cell)
             manifest = self.plan.redactor.tree(whole)
             write_manifest(self.folder, manifest)
         finally:
-            self.registry.fail(bad, failure.sentence, manifest)
+            self.registry.fail(bad, reason, manifest)
         where = f"in cell {cell}" if cell is not None else "before its first cell"
         kept = f" The notebook up to there is {self.sheet.target}." if self.sheet.target.exists() else ""
-        message = f"{self.plan.inputs.notebook} failed {where} with {failure.sentence} (run {self.run.id}).{kept}"
+        message = f"{self.plan.inputs.notebook} failed {where} with {reason} (run {self.run.id}).{kept}"
         return NotebookError(message, self.registry.get(self.run.id))
+
+    def _felt(self, pulse: Pulse) -> None:
+        """Leave word of the kernel for whoever finds this run without its process, and pass the sign of life on."""
+        if pulse.kind == "kernel" and pulse.kernel is not None:
+            kernel = Process(platform.node(), pulse.kernel, start_of(pulse.kernel) or "")
+            write_text(self.folder / KERNEL_FILE, json.dumps(asdict(kernel)))
+        if self.tell is not None:
+            self.tell(pulse)
 
     def _failure(self, error: str, message: str) -> Failure:
         return Failure(error, self.plan.redactor.text(message))
 
-    def _cleaned(self) -> tuple[str, ...]:
-        others = self.plan.redactor.clean(self.folder)
-        return (NOTEBOOK_FILE, *others) if self.sheet.masked else others
+    def _leaks(self) -> tuple[Leak, ...]:
+        """Every secret that came out, after the folder was swept of them."""
+        found = (leak for spill in sweep(self.folder, self.plan.redactor) for leak in spill.leaks)
+        self.spilled |= dict.fromkeys(found)
+        return (*self.sheet.leaks, *self.spilled)
 
     def _data_if_readable(self) -> tuple[DataUse, ...]:
         with contextlib.suppress(RunError):

@@ -1,33 +1,32 @@
-"""Where papermill reads and writes notebooks: in memory on the way in, masked and in one step on the way out."""
+"""The executed copy of a notebook: masked before it is written, and replaced in one step after every cell."""
 
 from __future__ import annotations
 
-import threading
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from qtw_lab.core.extras import need
 from qtw_lab.core.files import write_text
 from qtw_lab.runs.manifest import CellTime
-from qtw_lab.runs.secrecy import Redactor
+from qtw_lab.runs.marking import mark_failed, number_of
+from qtw_lab.runs.run import NOTEBOOK_FILE
+from qtw_lab.runs.secrecy import Leak, Redactor
 
 #: Told after every cell: how many cells are done, and how many there are.
 Progress = Callable[[int, int], None]
 
-SCHEME: Final = "qtw-run:"
 _ENDED: Final = ("completed", "failed")
 
 
 @dataclass
 class Sheet:
-    """One notebook being executed: its source, and its executed copy on disk.
+    """One notebook being executed, and its executed copy on disk.
 
     Parameters
     ----------
-    source : str
-        The notebook to execute, as text.
     shown : str
         Its path as the copy records it.
     target : pathlib.Path
@@ -38,24 +37,23 @@ class Sheet:
         Told after every cell.
     """
 
-    source: str
     shown: str
     target: Path
     redactor: Redactor
     progress: Progress | None = None
     current: int | None = None  #: place of the cell that runs, or ran last, from 0 in the executed copy
-    masked: bool = False  #: whether a secret had to be masked
+    leaks: dict[Leak, None] = field(default_factory=dict)  #: every secret that had to be masked, in order
     done: int = 0
 
-    def save(self, text: str) -> None:
-        """Replace the executed copy by this notebook, masked."""
-        notebook = need("nbformat", "dashboards").v4.reads(text)
+    def save(self, notebook: Any) -> None:
+        """Replace the executed copy by this notebook as it stands, masked; the notebook itself is left as it is."""
         states = [cell.metadata.get("papermill", {}).get("status") for cell in notebook.cells]
         if "running" in states:
             self.current = states.index("running")
-        if "papermill" in notebook.metadata:
-            notebook.metadata.papermill |= {"input_path": self.shown, "output_path": self.target.name}
-        self._write(notebook)
+        copied = copy.deepcopy(notebook)
+        if "papermill" in copied.metadata:
+            copied.metadata.papermill.update(input_path=self.shown, output_path=self.target.name)
+        self._write(copied)
         done = sum(state in _ENDED for state in states)
         if done > self.done and None not in states:
             self.done = done
@@ -67,47 +65,26 @@ class Sheet:
         return need("nbformat", "dashboards").v4.reads(self.target.read_text("utf-8"))
 
     def times(self) -> tuple[CellTime, ...]:
-        """How long each cell took that ran."""
+        """How long each cell took that ran; none if there is no copy."""
         found = []
-        for place, cell in enumerate(self.read().cells, start=1):
+        for place, cell in enumerate(self.read().cells if self.target.exists() else (), start=1):
             seconds = cell.metadata.get("papermill", {}).get("duration")
             if cell.cell_type == "code" and seconds is not None:
                 found.append(CellTime(place, float(seconds)))
         return tuple(found)
 
     def stopped_at(self) -> int | None:
-        """Place of the cell that ran last, from 1 in the notebook as it was given; None if none ran."""
+        """Number of the cell that ran last, from 1 in the notebook as it was given; None if none ran."""
         if self.current is None or not self.target.exists():
             return None
-        own = [cell for cell in self.read().cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
-        before = own[: self.current]
-        return 1 + sum("injected-parameters" not in cell.metadata.get("tags", []) for cell in before)
+        return number_of(self.read(), self.current)
 
-    def own_up(self, failed: bool) -> None:
-        """Make the copy say that no cell ran after the last one, and if the run failed, that this one did.
-
-        After a dead kernel, a timeout, an interrupt or an early ``sys.exit(0)``, papermill leaves a copy that claims
-        every cell completed.
-        """
-        if not self.target.exists():
-            return
-        notebook = self.read()
-        if failed:
-            notebook.metadata.setdefault("papermill", {})["exception"] = True
-        own = [cell for cell in notebook.cells if "papermill-error-cell-tag" not in cell.metadata.get("tags", [])]
-        for place, cell in enumerate(own):
-            record = cell.metadata.setdefault("papermill", {})
-            if self.current is None or place > self.current:
-                record |= {
-                    "status": "pending",
-                    "exception": None,
-                    "start_time": None,
-                    "end_time": None,
-                    "duration": None,
-                }
-            elif failed and place == self.current:
-                record |= {"status": "failed", "exception": True}
-        self._write(notebook)
+    def fail(self, reason: str) -> None:
+        """Make the copy say that the run failed and why."""
+        if self.target.exists():
+            notebook = self.read()
+            mark_failed(notebook, reason)
+            self._write(need("nbformat", "dashboards").from_dict(notebook))
 
     def _write(self, notebook: Any) -> None:
         nbformat = need("nbformat", "dashboards")
@@ -115,56 +92,35 @@ class Sheet:
             if cell.cell_type == "code":
                 cell.outputs = _coalesced(cell.outputs)
         plain = self.redactor.tree(notebook)
-        self.masked = self.masked or plain != notebook
+        if plain != notebook:
+            self.leaks |= dict.fromkeys(self._found(notebook))
         write_text(self.target, nbformat.v4.writes(nbformat.from_dict(plain)) + "\n")
+
+    def _found(self, notebook: Any) -> list[Leak]:
+        """The secrets in a notebook that is not masked yet, and their cells."""
+        found = [
+            Leak(name, NOTEBOOK_FILE, number_of(notebook, place))
+            for place, cell in enumerate(notebook.cells)
+            for name in self.redactor.names(cell)
+        ]
+        rest = {name: value for name, value in notebook.items() if name != "cells"}
+        return found + [Leak(name, NOTEBOOK_FILE) for name in self.redactor.names(rest)]
 
 
 def _coalesced(outputs: list[Any]) -> list[Any]:
-    """Outputs with neighbouring pieces of one stream joined, as Jupyter shows them: secrets may be printed in parts."""
+    """Outputs with the pieces of a stream joined up to the next other output: secrets may be printed in parts.
+
+    The two streams arrive in whatever order they were flushed; joined, they are the same in every run.
+    """
     joined: list[Any] = []
+    streams: dict[str, Any] = {}
     for output in outputs:
-        last = joined[-1] if joined else None
-        if last and output.output_type == last.output_type == "stream" and output.name == last.name:
-            last.text += output.text
+        if output.output_type != "stream":
+            streams = {}
+            joined.append(output)
+        elif output.name in streams:
+            streams[output.name].text += output.text
         else:
+            streams[output.name] = output
             joined.append(output)
     return joined
-
-
-class Outlet:
-    """The input and output handler given to papermill: a table of the notebooks being executed in this process."""
-
-    def __init__(self) -> None:
-        self._sheets: dict[str, Sheet] = {}
-        self._lock = threading.Lock()
-        self._installed = False
-
-    def add(self, name: str, sheet: Sheet, papermill_io: Any) -> str:
-        """Take in a notebook and return the address under which papermill (its table of handlers is given) finds it."""
-        with self._lock:
-            if not self._installed:
-                papermill_io.register(SCHEME, self)
-                self._installed = True
-            address = f"{SCHEME}{name}.ipynb"
-            self._sheets[address] = sheet
-        return address
-
-    def remove(self, address: str) -> None:
-        """Forget a notebook that is done."""
-        with self._lock:
-            self._sheets.pop(address, None)
-
-    def read(self, path: str) -> str:
-        """What papermill asks for a notebook's text."""
-        return self._sheets[path].source
-
-    def write(self, buf: str, path: str) -> None:
-        """What papermill calls after every cell."""
-        self._sheets[path].save(buf)
-
-    def pretty_path(self, path: str) -> str:
-        """What papermill prints."""
-        return path
-
-
-OUTLET: Final = Outlet()

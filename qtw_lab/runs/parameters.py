@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import math
 import re
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from qtw_lab.core.errors import DataError
+from qtw_lab.core.errors import DataError, SetupError
 from qtw_lab.core.lookup import lookup
 from qtw_lab.core.settings import secret_from_reference
 from qtw_lab.runs.secrecy import Redactor, looks_secret
@@ -126,8 +127,15 @@ def checked(parameters: Mapping[str, Any], known_secrets: Mapping[str, str]) -> 
     return plain
 
 
-def references(parameters: Mapping[str, Any]) -> dict[str, str]:
+def references(parameters: Mapping[str, Any], *, missing_ok: bool = False) -> dict[str, str]:
     """The secrets that ``env:NAME`` values among the parameters point to, by variable name.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Names and values.
+    missing_ok : bool
+        Whether to leave out what cannot be looked up.
 
     Raises
     ------
@@ -140,7 +148,8 @@ def references(parameters: Mapping[str, Any]) -> dict[str, str]:
     for name, value in parameters.items():
         for _, leaf in _leaves(value, name):
             if isinstance(leaf, str) and leaf.startswith("env:"):
-                found[leaf.removeprefix("env:")] = secret_from_reference(leaf).get_secret_value()
+                with contextlib.suppress(*((DataError, SetupError) if missing_ok else ())):
+                    found[leaf.removeprefix("env:")] = secret_from_reference(leaf).get_secret_value()
     return found
 
 

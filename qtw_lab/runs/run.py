@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,36 @@ Status = Literal["running", "ok", "failed"]
 
 #: Files of a run's folder that have a meaning of their own.
 NOTEBOOK_FILE: Final = "notebook.ipynb"
+SOURCE_FILE: Final = "source.ipynb"
 FACTS_FILE: Final = "facts.json"
 DATA_FILE: Final = "data.json"
 REPORT_FILE: Final = "report.html"
 MANIFEST_FILE: Final = "manifest.json"
+#: Which process executes the notebook; there while it does.
+KERNEL_FILE: Final = ".kernel.json"
+
+_NAME: Final = re.compile(r"[\w][\w .+-]{0,59}")
+
+
+def checked_name(name: str) -> str:
+    """The name, which may become part of a file's.
+
+    Raises
+    ------
+    DataError
+        If it may not.
+
+    Examples
+    --------
+    >>> checked_name("nightly report")
+    'nightly report'
+    """
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise DataError(
+            f"{name!r} cannot name a run: use letters, digits, spaces and . _ + -, at most 60, "
+            "starting with a letter or digit."
+        )
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +126,7 @@ class Run:
     started, finished : pandas.Timestamp
         In UTC; `finished` is None while it runs.
     folder : pathlib.Path or None
-        Where its files are, if it has any.
+        Where its files are, if it has any; None once they were removed to make room (`pruned`).
     parameters : mapping
         What it was given; secrets as ``env:NAME``.
     error : str or None
@@ -123,6 +150,12 @@ class Run:
     def seconds(self) -> float | None:
         """How long it took, in seconds; None while it runs."""
         return None if self.finished is None else (self.finished - self.started).total_seconds()
+
+    @property
+    def pruned(self) -> pd.Timestamp | None:
+        """When the run's files were removed to make room, in UTC; None if they were not."""
+        gone = self.manifest.get("pruned")
+        return None if gone is None else pd.Timestamp(gone["at"])
 
     @property
     def notebook(self) -> Path | None:
@@ -166,6 +199,7 @@ class Run:
             "took": took,
             "parameters": json.dumps(self.parameters, ensure_ascii=False),
             "folder": "" if self.folder is None else str(self.folder),
+            "files": "" if self.pruned is None else f"removed {self.pruned:%Y-%m-%d %H:%M:%S} UTC to make room",
         }
         cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows.items() if v)
         return f'<table class="qtw-run">{cells}</table>'

@@ -7,15 +7,13 @@ import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
 from qtw_lab.core import settings
 from qtw_lab.core.errors import DataError
-from qtw_lab.core.files import write_bytes
 
 #: Words that make a name the name of a secret, and endings that do so when words are run together.
 _WORDS: Final = frozenset(
@@ -26,6 +24,9 @@ _ENDINGS: Final = ("apikey", "secretkey", "privatekey", "accesskey", "password",
 
 #: In a shell PWD is the working folder, not a password.
 _FOLDERS: Final = ("PWD", "OLDPWD")
+
+#: The bundled simulator's keys, which its documentation names: nobody's secret.
+_PUBLIC: Final = frozenset({"sim-key", "sim-secret"})
 
 #: Shorter values are too common in ordinary output to be masked without ruining it.
 SHORTEST_REFERENCED: Final = 4
@@ -66,8 +67,48 @@ def ambient_secrets(environment: Mapping[str, str] | None = None, *, any_name: b
     return {
         name: value
         for name, value in sorted(variables.items())
-        if (any_name or (looks_secret(name) and name not in _FOLDERS)) and len(value) >= SHORTEST_AMBIENT
+        if (any_name or (looks_secret(name) and name not in _FOLDERS))
+        and len(value) >= SHORTEST_AMBIENT
+        and value not in _PUBLIC
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A secret that was found where none may be.
+
+    Parameters
+    ----------
+    name : str
+        What the secret is called, never its value.
+    file : str
+        Where, relative to the run's folder; secrets in it masked.
+    cell : int, optional
+        In which cell of a notebook, from 1.
+    """
+
+    name: str
+    file: str
+    cell: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where, for people."""
+        return self.file if self.cell is None else f"cell {self.cell}"
+
+
+def spelled(leaks: Iterable[Leak]) -> str:
+    """All leaks in one sentence.
+
+    Examples
+    --------
+    >>> spelled([Leak("TOKEN", "notebook.ipynb", 4), Leak("TOKEN", "log.txt"), Leak("PIN", "log.txt")])
+    'the value of TOKEN came out in cell 4, log.txt; the value of PIN came out in log.txt'
+    """
+    places: dict[str, dict[str, None]] = {}
+    for leak in leaks:
+        places.setdefault(leak.name, {})[leak.place] = None
+    return "; ".join(f"the value of {name} came out in {', '.join(where)}" for name, where in places.items())
 
 
 @dataclass(frozen=True)
@@ -90,7 +131,7 @@ class Redactor:
     'plain ***TOKEN***, quoted ***TOKEN***, base64 ***TOKEN***'
     """
 
-    secrets: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
 
     @cached_property
     def _masks(self) -> dict[str, str]:
@@ -136,37 +177,21 @@ class Redactor:
 
     def finds(self, text: str) -> str | None:
         """The name of a secret that the text contains, if any."""
-        found = self._pattern.search(text) if self._pattern is not None else None
-        return None if found is None else self._mask(found.group()).strip("*")
+        return next(self._found(text), None)
 
-    def clean(self, folder: Path) -> tuple[str, ...]:
-        """Mask every file below `folder`, and say which ones held a secret.
+    def names(self, value: Any) -> tuple[str, ...]:
+        """The names of all secrets in a JSON value: in its keys, strings and numbers, in the order they come.
 
-        A text file is rewritten. Another file cannot be masked without breaking it and is deleted, as is one whose name
-        holds a secret.
-
-        Returns
-        -------
-        tuple of str
-            Paths relative to `folder`; deleted files carry the ending " (deleted)".
+        Examples
+        --------
+        >>> Redactor({"A": "abcdef", "B": "123456"}).names({"x": [123456, "abcdef"], "y": "abcdef"})
+        ('B', 'A')
         """
-        if self._pattern is None:
-            return ()
-        touched = []
-        for path in files_below(folder):
-            name = path.relative_to(folder).as_posix()
-            content = path.read_bytes()
-            readable = content.decode("utf-8", errors="surrogateescape")
-            masked = self.text(readable)
-            if masked == readable and self.finds(name) is None:
-                continue
-            if _is_text(content) and self.finds(name) is None:
-                write_bytes(path, masked.encode("utf-8"))
-                touched.append(name)
-            else:
-                path.unlink()
-                touched.append(f"{self.text(name)} (deleted)")
-        return tuple(touched)
+        return tuple(dict.fromkeys(name for text in _texts(value) for name in self._found(text)))
+
+    def _found(self, text: str) -> Iterator[str]:
+        if self._pattern is not None:
+            yield from (self._mask(found.group()).strip("*") for found in self._pattern.finditer(text))
 
     def _mask(self, found: str) -> str:
         return self._masks.get(found) or self._masks[re.sub(r"\s|\\n", "", found)]
@@ -189,11 +214,19 @@ def redactor_for(referenced: Mapping[str, str], ambient: Mapping[str, str]) -> R
     return Redactor({**referenced, **{name: value for name, value in ambient.items() if name not in referenced}})
 
 
-def files_below(folder: Path) -> Iterator[Path]:
-    """Every regular file below `folder` in order of its path; links are not followed."""
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield path
+def _texts(value: Any) -> Iterator[str]:
+    """Every key, string and number inside a JSON value, as text."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield str(key)
+            yield from _texts(entry)
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _texts(entry)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield json.dumps(value)
 
 
 def _forms(value: str) -> Iterable[str]:
@@ -239,13 +272,3 @@ def _base64_forms(raw: bytes) -> Iterable[str]:
         core = encoded[(0, 2, 3)[offset] : len(encoded) - tail]
         if len(core) >= _SHORTEST_FRAGMENT:
             yield core
-
-
-def _is_text(content: bytes) -> bool:
-    if b"\0" in content:
-        return False
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -94,15 +94,70 @@ def test_a_wrong_parameter_is_refused_before_a_kernel_starts(qtw, storage, noteb
 
 
 def test_a_secret_goes_in_by_name_and_never_into_the_record(qtw, storage, notebook, monkeypatch):
-    path = notebook("tiny.ipynb", "from qtw_lab.core.settings import secret_from_reference\n"
-                    "print(secret_from_reference(api_key).get_secret_value())")  # fmt: skip
+    use = "from qtw_lab.core.settings import secret_from_reference\nvalue = secret_from_reference(api_key)"
+    path = notebook("tiny.ipynb", f"{use}\nprint(len(value))")
     missing = qtw("run", path, "-p", "api_key=env:SOME_BROKER_KEY")
     assert (missing.code, "SOME_BROKER_KEY is not set" in missing.err) == (1, True)
     monkeypatch.setenv("SOME_BROKER_KEY", "very-secret-value-123")
     assert qtw("run", path, "-p", "api_key=env:SOME_BROKER_KEY").code == 0
+    careless = notebook("careless.ipynb", f"{use}\nprint(value.get_secret_value())")
+    leaked = qtw("run", careless, "-p", "api_key=env:SOME_BROKER_KEY")
+    assert (leaked.code, leaked.out) == (1, "")
+    assert "leaked: the value of SOME_BROKER_KEY came out in cell 2" in leaked.err
     written = [file for file in storage.rglob("*") if file.is_file()]
     assert written
     assert not [file for file in written if b"very-secret-value-123" in file.read_bytes()]
+
+
+def test_a_replay_is_identical_or_says_what_differs_and_where(qtw, storage, notebook):
+    mark = storage.parent / "mark"
+    mark.write_text("1.0")
+    path = notebook("tiny.ipynb", WORK.replace("float(fast)", f"float(open({str(mark)!r}).read())"))
+    name = qtw("run", path, "--json").json["id"]
+    same = qtw("runs", "replay", name[:24])
+    assert (same.code, same.err) == (0, "")
+    assert re.fullmatch(rf"Replay (\S+) of {name}: identical\n", same.out)
+    mark.write_text("2.0")
+    other = qtw("runs", "replay", name)
+    assert other.code == 1
+    assert "differs: figure speed 1.000 -> 2.000; first at cell 2 (figures)" in other.out
+    assert ["figure", "speed", "1.000", "2.000"] in map(str.split, other.out.splitlines())
+    assert max(map(len, other.out.splitlines()[1:])) <= 80
+    answer = qtw("runs", "replay", name, "--json")
+    assert (answer.code, answer.json["identical"], answer.json["run"]) == (1, False, name)
+    assert answer.json["figures"] == [
+        {"what": "figure", "name": "speed", "old": "1.000", "new": "2.000", "cell": None}
+    ]  # fmt: skip
+    assert [cell["cell"] for cell in answer.json["cells"]] == [2]
+    assert (answer.json["inputs"], answer.json["files"], answer.json["endings"]) == ([], [], [])
+    shown = qtw("runs", "show", answer.json["replay"]).out
+    assert "replay of" in shown
+    assert name in shown
+
+
+def test_what_cannot_be_replayed_is_wrong_input(qtw, notebook):
+    assert "None has been recorded yet" in qtw("runs", "replay", "2026").err
+    qtw("backtest", "buy_and_hold", "--end", "2000-06-30")
+    (row,) = qtw("runs", "list", "--json").json
+    answer = qtw("runs", "replay", row["id"])
+    assert (answer.code, answer.out) == (2, "")
+    assert f"qtw validate {row['id']}" in answer.err
+
+
+def test_a_run_whose_files_were_removed_says_so_and_keeps_its_figures(qtw, notebook):
+    from qtw_lab.lab import Lab
+    from qtw_lab.runs.retention import prune
+
+    path = notebook("tiny.ipynb", WORK)
+    first = qtw("run", path, "--json").json["id"]
+    qtw("run", path)
+    assert prune(Lab.from_settings().registry, "tiny", 1) == (first,)
+    shown = qtw("runs", "show", first)
+    assert (shown.code, shown.err) == (0, "")
+    assert "to make room" in shown.out
+    assert "10.000" in shown.out
+    answer = qtw("runs", "replay", first)
+    assert (answer.code, "removed to make room" in answer.err) == (2, True)
 
 
 def test_an_unknown_run_is_answered_with_the_known_ones(qtw):

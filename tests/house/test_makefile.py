@@ -1,5 +1,6 @@
 """Every target explains itself, and every recipe can be read by make."""
 
+import importlib
 import os
 import re
 import subprocess
@@ -36,6 +37,13 @@ def test_every_other_target_makes_the_environment_first(root, target):
     plan = make(root, "-n", target, "VENV=no-such-folder")
     assert 'tools/setup.sh "no-such-folder"' in plan.splitlines()[0]
     assert "no-such-folder/bin/" in plan
+
+
+def test_the_lab_is_opened_with_outputs_masked_by_a_hook_that_is_there(root):
+    [command] = [line for line in make(root, "-n", "lab").splitlines() if "jupyter lab" in line]
+    hook = re.search(r" --ContentsManager\.pre_save_hook=(\S+) ", command)[1]
+    module, _, name = hook.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
 
 
 def test_clean_keeps_the_environment_and_the_results(root):

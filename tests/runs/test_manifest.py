@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 import qtw_lab
-from qtw_lab.runs.manifest import CellTime, Inputs, amend_failed, compose, project_path, write_manifest
+from qtw_lab.runs.manifest import CellTime, Execution, Inputs, amend_failed, compose, project_path, write_manifest
 from qtw_lab.runs.run import DataUse, Run
+from qtw_lab.runs.secrecy import Leak
 
 NOW = pd.Timestamp("2024-01-02 14:30", tz="UTC")
 INPUTS = Inputs(
@@ -72,9 +73,26 @@ def test_a_killed_run_is_amended_and_nothing_else_is_touched(run):
     manifest = json.loads((run.folder / "manifest.json").read_text())
     assert (manifest["run"]["status"], manifest["run"]["error"]) == ("failed", "killed")
     assert manifest["inputs"] == compose(run, INPUTS)["inputs"]
+    assert amend_failed(run.folder, "killed", NOW, [Leak("TOKEN", "log.txt")])["outputs"]["redacted"] == ["log.txt"]
     (run.folder / "manifest.json").write_text("not json")
-    amend_failed(run.folder, "killed", NOW)
+    assert amend_failed(run.folder, "killed", NOW) is None
     assert (run.folder / "manifest.json").read_text() == "not json"
+
+
+def test_how_it_was_executed_is_on_record_and_no_part_of_what_it_was_made_from(run):
+    first = compose(run, INPUTS, Execution("/folder/a", "a.ipynb", 60, ("fast",), "id-0"))
+    second = compose(run, INPUTS, Execution("/folder/b", "a.ipynb"))
+    assert first["execution"] == {"folder": "/folder/a", "file": "a.ipynb", "timeout": 60, "passed": ["fast"]}
+    assert (first["run"]["replay_of"], second["run"]["replay_of"]) == ("id-0", None)
+    assert first["fingerprint"] == second["fingerprint"]
+    assert compose(run, INPUTS)["execution"] is None
+
+
+def test_leaks_are_listed_by_name_and_place(run):
+    leaks = [Leak("B", "notebook.ipynb", 3), Leak("A", "notebook.ipynb", 2), Leak("A", "log.txt")]
+    outputs = compose(run, INPUTS, leaks=leaks)["outputs"]
+    assert outputs["redacted"] == ["log.txt", "notebook.ipynb"]
+    assert outputs["leaks"][0] == {"name": "B", "file": "notebook.ipynb", "cell": 3}
 
 
 def test_a_notebook_is_named_by_its_place_in_the_project_not_on_the_machine(tmp_path):

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from qtw_lab.core import DataError, RunError, SetupError, SystemClock
 from qtw_lab.runs import NotebookError, Registry, execute
+from qtw_lab.runs.engine import Pulse
 from qtw_lab.runs.latest import latest_folder, named
 from qtw_lab.runs.process import start_of
 
@@ -47,10 +49,13 @@ print(base64.b64encode(value.encode()).decode(), base64.b64encode(f"user:{value}
 print(urllib.parse.quote(value), urllib.parse.quote_plus(value), os.environ["SOME_PASSWORD"])
 print(value[:9], end="", flush=True); print(value[9:])
 display(JSON({"k": [value], value: 1})); display(HTML(f"<b>{value}</b>"))
+display({"text/plain": "a picture", "image/png": base64.b64encode(b"\\x89PNG" + value.encode()).decode()}, raw=True)
+display("shown", metadata={"hint": value})
 display({"application/json": {"deep": {"text": json.dumps({"k": value})}}, "text/plain": value}, raw=True)
 Path(run_folder, "log.txt").write_text("key " + value)
 Path(run_folder, "report.json").write_text(json.dumps({"key": value}))
 Path(run_folder, "model.bin").write_bytes(b"\\0\\xff" + value.encode())
+Path(run_folder, "of " + os.environ["SOME_PASSWORD"]).write_text("nothing")
 value
 """
 
@@ -133,6 +138,11 @@ def statuses(run):
     ]
 
 
+def top_of(run):
+    """What the executed notebook says on top, without its markup."""
+    return re.sub(r"<[^>]+>", "", nbformat.read(run.notebook, as_version=4).cells[0].source)
+
+
 def test_a_good_run_is_recorded(good, registry, root):
     run, _ = good
     assert (run.status, run.error, run.name, run.kind) == ("ok", None, "nightly", "notebook")
@@ -140,7 +150,7 @@ def test_a_good_run_is_recorded(good, registry, root):
     assert run.folder == root / f"{run.id}-nightly"
     assert registry.get(run.id) == run
     assert sorted(p.name for p in run.folder.iterdir()) == [
-        "data.json", "facts.json", "manifest.json", "notebook.ipynb", "report.html"
+        "data.json", "facts.json", "manifest.json", "notebook.ipynb", "report.html", "source.ipynb"
     ]  # fmt: skip
 
 
@@ -170,7 +180,10 @@ def test_the_manifest_of_a_good_run_is_complete(good):
     assert manifest["inputs"]["data"][0]["series"][0]["content"] == "c1"
     assert len(manifest["inputs"]["environment"]["lock_sha256"]) == 64
     assert [entry["cell"] for entry in manifest["timing"]["cells"]] == [2, 3, 4, 5]
-    assert manifest["outputs"]["redacted"] == []
+    assert manifest["outputs"]["redacted"] == manifest["outputs"]["leaks"] == []
+    assert manifest["execution"] == {
+        "folder": str(run.folder.parents[1]), "file": "nightly.ipynb", "timeout": None, "passed": ["fast"]
+    }  # fmt: skip
     assert str(run.folder) not in json.dumps(manifest)
 
 
@@ -182,6 +195,8 @@ def test_a_cell_that_raises_fails_the_run(leaked, registry):
     assert str(run.notebook) in str(leaked)
     assert (run.status, run.manifest["run"]["failed_cell"]) == ("failed", 4)
     assert registry.get(run.id).error.startswith("ValueError")
+    assert "leaked: the value of BROKER_TEST came out in cell 3, cell 4, log.txt" in run.error
+    assert "the value of SOME_PASSWORD came out in cell 3, of ***SOME_PASSWORD*** (deleted)" in run.error
     assert json.loads((run.folder / "manifest.json").read_text())["run"]["status"] == "failed"
     assert statuses(run) == ["completed", "completed", "failed", "pending"]
 
@@ -219,8 +234,65 @@ def test_what_was_masked_names_its_variable(leaked):
     assert (run.folder / "log.txt").read_text() == "key ***BROKER_TEST***"
     assert json.loads((run.folder / "report.json").read_text()) == {"key": "***BROKER_TEST***"}
     redacted = run.manifest["outputs"]["redacted"]
-    assert sorted(redacted) == ["log.txt", "model.bin (deleted)", "notebook.ipynb", "report.json"]
+    assert redacted == [
+        "log.txt", "model.bin (deleted)", "notebook.ipynb", "of ***SOME_PASSWORD*** (deleted)", "report.json"
+    ]  # fmt: skip
+    assert {"name": "BROKER_TEST", "file": "notebook.ipynb", "cell": 3} in run.manifest["outputs"]["leaks"]
     assert run.parameters == {"broker_key": "env:BROKER_TEST"}
+
+
+def test_a_run_that_goes_through_and_lets_a_secret_out_fails(place, run_one, good, root, monkeypatch):
+    monkeypatch.setenv("BROKER_TEST", SECRET)
+    notebook = write(place, "careless", "broker_key = ''\nrun_folder = ''", "import os", "os.environ['BROKER_TEST']")
+    with pytest.raises(
+        NotebookError, match="failed in cell 4 with leaked: the value of BROKER_TEST came out"
+    ) as caught:
+        run_one(notebook, {"broker_key": "env:BROKER_TEST"}, name="nightly")
+    run = caught.value.run
+    assert (run.status, run.error) == ("failed", "leaked: the value of BROKER_TEST came out in cell 4")
+    assert top_of(run) == f"This run failed: {run.error}"
+    assert named("nightly", root) == good[0].id, "the last good run stays"
+    assert "hunter2" not in run.notebook.read_text() + f"{caught.value}{caught.value.__context__}"
+
+
+def test_a_secret_that_is_only_used_does_no_harm(place, run_one, monkeypatch):
+    monkeypatch.setenv("BROKER_TEST", SECRET)
+    use = "from qtw_lab.core.settings import secret_from_reference as secret\nprint(len(str(secret(key_name))))"
+    run = run_one(write(place, "careful", "key_name = None", use), {"key_name": "env:BROKER_TEST"})
+    assert (run.status, run.parameters) == ("ok", {"key_name": "env:BROKER_TEST"})
+
+
+def test_a_secret_never_touches_the_disk_while_the_run_goes_on(place, root, run_one, monkeypatch):
+    """Every version of every file that is written is looked at, by whoever is told of the cells."""
+    monkeypatch.setenv("BROKER_TEST", SECRET)
+    seen = []
+
+    def look(pulse):
+        seen.append(pulse.kind)
+        for path in root.rglob("*"):
+            assert not path.is_file() or b"hunter2" not in path.read_bytes()
+
+    cells = ("import os\nvalue = os.environ['BROKER_TEST']", "print(value)", "value", "1 / 0")
+    with pytest.raises(NotebookError, match="ZeroDivisionError"):
+        run_one(write(place, "watched", "a = 'env:BROKER_TEST'", *cells), pulse=look)
+    assert seen == ["kernel", *["start", "end"] * 6]
+
+
+def test_a_secret_in_a_cell_is_refused_before_anything_runs(tmp_path, run_one, registry, monkeypatch):
+    monkeypatch.setenv("SOME_PASSWORD", LYING_AROUND)
+    message = refused(run_one, registry, write(tmp_path, "typed", "x = 1", f"login = {LYING_AROUND!r}"))
+    assert "Cell 3 of typed.ipynb contains the value of SOME_PASSWORD" in message
+    assert LYING_AROUND not in message
+
+
+def test_signs_of_life_name_the_kernel_and_the_cells(place, run_one):
+    heard = []
+    run_one(write(place, "alive", "x = 1", "import os\nprint(os.getpid())"), pulse=heard.append)
+    kernel = heard[0].kernel
+    assert heard[0] == Pulse("kernel", kernel, None, 3)
+    assert heard[1:] == [Pulse(kind, kernel, cell, 3) for cell in (1, 2, 3) for kind in ("start", "end")]
+    (folder,) = {run.parent for run in (place / "runs").glob("*-alive/notebook.ipynb")}
+    assert str(kernel) in (folder / "notebook.ipynb").read_text()
 
 
 def test_a_kernel_that_dies_fails_the_run(place, run_one):
@@ -231,6 +303,7 @@ def test_a_kernel_that_dies_fails_the_run(place, run_one):
         run_one(notebook)
     assert statuses(caught.value.run) == ["completed", "failed", "pending"]
     assert caught.value.run.status == "failed"
+    assert top_of(caught.value.run).startswith("This run failed: DeadKernelError: the kernel died")
 
 
 def test_a_cell_over_its_time_fails_the_run(place, run_one):
@@ -277,16 +350,16 @@ def test_an_old_notebook_without_cell_ids_and_with_an_early_exit_is_run(place, r
     assert again["nbformat_minor"] == 2, "the notebook itself is never changed"
 
 
-@pytest.fixture
-def sleeping(place, tmp_path):
+#: A second cell that takes long; the last one inside a library that lets no other thread have its turn.
+SLEEPING, GREEDY = "import time\ntime.sleep(60)", "import re\nre.match('(a+)+$', 'a' * 60 + 'b')"
+
+
+@pytest.fixture(params=[SLEEPING])
+def sleeping(place, tmp_path, request):
     """A runner process of its own, inside a long cell, and the kernel's process number."""
     mark = tmp_path / "kernel"
-    notebook = write(
-        tmp_path,
-        "sleeping",
-        "x = 1",
-        f"import os, time\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)",
-    )
+    told = f"import os\nopen({str(mark)!r}, 'w').write(str(os.getpid()))"
+    notebook = write(tmp_path, "sleeping", "x = 1", f"{told}\n{request.param}")
     child = subprocess.Popen(
         [sys.executable, "-c", RUNNER, notebook, tmp_path / "runs"],
         stderr=subprocess.PIPE,
@@ -310,12 +383,29 @@ def test_a_killed_runner_is_recorded_as_failed_when_the_registry_is_next_opened(
     run = Registry(root / "runs.sqlite", SystemClock()).get(running["id"].item())
     assert (run.status, run.error) == ("failed", "killed")
     assert json.loads((run.folder / "manifest.json").read_text())["run"]["error"] == "killed"
-    assert nbformat.read(run.notebook, as_version=4).cells
+    assert top_of(run) == "This run failed: killed"
+    assert statuses(run) == ["completed", "failed"]
     assert named("sleeping", root) is None
     deadline = time.monotonic() + 10
     while start_of(kernel) is not None and time.monotonic() < deadline:
         time.sleep(0.1)
     assert start_of(kernel) is None, "the kernel outlived its runner"
+
+
+@pytest.mark.parametrize("sleeping", [GREEDY], indirect=True)
+def test_a_kernel_that_cannot_notice_ends_when_its_run_is_found(sleeping):
+    child, kernel, root = sleeping
+    time.sleep(0.5)  # it is in the library
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    time.sleep(2.5)
+    assert start_of(kernel) is not None, "it would have ended by itself"
+    (run,) = Registry(root / "runs.sqlite", SystemClock()).list().itertuples()
+    deadline = time.monotonic() + 5
+    while start_of(kernel) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert start_of(kernel) is None
+    assert (run.error, [path.name for path in Path(run.folder).glob(".*")]) == ("killed", [])
 
 
 def test_an_interrupted_runner_records_the_failure_and_stays_interrupted(sleeping):
@@ -328,6 +418,9 @@ def test_an_interrupted_runner_records_the_failure_and_stays_interrupted(sleepin
     assert run["status"].tolist() == ["failed"]
     assert run["error"].item().startswith("KeyboardInterrupt")
     assert start_of(kernel) is None
+    run = Registry(root / "runs.sqlite", SystemClock()).get(run["id"].item())
+    assert top_of(run).startswith("This run failed: KeyboardInterrupt")
+    assert statuses(run) == ["completed", "failed"]
 
 
 def refused(run_one, registry, notebook, parameters=None, **options):

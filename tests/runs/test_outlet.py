@@ -1,4 +1,4 @@
-"""The executed copy, without a kernel: papermill's states are written by hand."""
+"""The executed copy, without a kernel: the engine's states are written by hand."""
 
 from __future__ import annotations
 
@@ -7,66 +7,88 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from qtw_lab.runs.outlet import Sheet
-from qtw_lab.runs.secrecy import Redactor
+from qtw_lab.runs.secrecy import Leak, Redactor
 
 
-def _text(*states, outputs=()):
+def notebook(*states, outputs=()):
     cells = [
         new_code_cell(f"cell{n}", metadata={"papermill": {"status": s, "duration": 0.5}}) for n, s in enumerate(states)
     ]
     cells[0].outputs = list(outputs)
-    return nbformat.writes(new_notebook(cells=cells, metadata={"papermill": {"input_path": "qtw-run:x"}}))
+    return new_notebook(cells=cells, metadata={"papermill": {"input_path": "NotebookNode object"}})
 
 
 @pytest.fixture
 def sheet(tmp_path):
-    return Sheet("", "notebooks/a.ipynb", tmp_path / "notebook.ipynb", Redactor({"TOKEN": "s3cret-value"}))
+    return Sheet("notebooks/a.ipynb", tmp_path / "notebook.ipynb", Redactor({"TOKEN": "s3cret-value"}))
 
 
-def _statuses(sheet):
-    return [cell.metadata.papermill.get("status") for cell in sheet.read().cells]
+def statuses(sheet):
+    return [cell.metadata.papermill.status for cell in sheet.read().cells if "papermill" in cell.metadata]
 
 
 def test_a_secret_printed_in_pieces_is_joined_and_masked(sheet):
-    pieces = [new_output("stream", name="stdout", text=text) for text in ("a s3cret", "-value b")]
-    sheet.save(_text("running", outputs=[*pieces, new_output("stream", name="stderr", text="-value")]))
-    assert [output.text for output in sheet.read().cells[0].outputs] == ["a ***TOKEN*** b", "-value"]
-    assert sheet.masked
+    parts = (("stdout", "a s3cret"), ("stderr", "between"), ("stdout", "-value b"))
+    pieces = [new_output("stream", name=name, text=text) for name, text in parts]
+    whole = notebook("running", outputs=pieces)
+    sheet.save(whole)
+    assert [output.text for output in sheet.read().cells[0].outputs] == ["a ***TOKEN*** b", "between"]
+    assert list(sheet.leaks) == [Leak("TOKEN", "notebook.ipynb", 1)]
+    assert len(whole.cells[0].outputs) == 3, "what the engine goes on writing to is left as it is"
 
 
-def test_the_copy_names_the_notebook_not_the_address_papermill_used(sheet):
-    sheet.save(_text("running"))
+def test_what_stands_between_two_pieces_keeps_its_place(sheet):
+    picture = new_output("display_data", {"image/png": "aGVsbG8="})
+    pieces = [new_output("stream", name="stdout", text=text) for text in ("before", "after")]
+    sheet.save(notebook("running", outputs=[pieces[0], picture, pieces[1]]))
+    assert [output.output_type for output in sheet.read().cells[0].outputs] == ["stream", "display_data", "stream"]
+
+
+def test_a_secret_outside_the_cells_is_found_too(sheet):
+    whole = notebook("running")
+    whole.metadata["widgets"] = {"state": {"value": "s3cret-value"}}
+    sheet.save(whole)
+    assert list(sheet.leaks) == [Leak("TOKEN", "notebook.ipynb")]
+    assert "s3cret" not in sheet.target.read_text()
+
+
+def test_a_secret_that_was_cleared_again_came_out_all_the_same(sheet):
+    sheet.save(notebook("running", outputs=[new_output("stream", name="stdout", text="s3cret-value")]))
+    sheet.save(notebook("completed"))
+    assert list(sheet.leaks) == [Leak("TOKEN", "notebook.ipynb", 1)]
+
+
+def test_the_copy_names_the_notebook(sheet):
+    sheet.save(notebook("running"))
     assert sheet.read().metadata.papermill == {"input_path": "notebooks/a.ipynb", "output_path": "notebook.ipynb"}
-    assert not sheet.masked
+    assert not sheet.leaks
 
 
-def test_a_copy_that_claims_too_much_is_put_right(sheet):
-    sheet.save(_text("completed", "running", "pending"))
-    sheet.save(_text("completed", "completed", "completed"))  # what papermill writes after a dead kernel
-    sheet.own_up(failed=True)
-    assert _statuses(sheet) == ["completed", "failed", "pending"]
+def test_a_failed_copy_says_so_on_top_and_at_the_cell_that_ran(sheet):
+    sheet.save(notebook("completed", "running", "pending"))
+    sheet.fail("it took too long")
+    assert statuses(sheet) == ["completed", "failed", "pending"]
+    assert "This run failed: it took too long" in sheet.read().cells[0].source
     assert sheet.read().metadata.papermill["exception"] is True
     assert sheet.stopped_at() == 2
-    assert [time.cell for time in sheet.times()] == [1, 2]
+    nbformat.validate(sheet.read())
 
 
-def test_a_copy_of_a_run_that_went_through_is_left_as_it_is(sheet):
-    sheet.save(_text("completed", "running"))
-    sheet.save(_text("completed", "completed"))
-    before = sheet.target.read_text()
-    sheet.own_up(failed=False)
-    assert sheet.target.read_text() == before
+def test_times_are_those_of_cells_that_ran(sheet):
+    assert sheet.times() == ()
+    sheet.save(notebook("completed", "running"))
+    assert [(time.cell, time.seconds) for time in sheet.times()] == [(1, 0.5), (2, 0.5)]
 
 
 def test_progress_is_told_once_for_each_cell(sheet):
     told = []
     sheet.progress = lambda *heard: told.append(heard)
     for states in (("pending", "pending"), ("running", "pending"), ("completed", "pending"), ("completed", "pending")):
-        sheet.save(_text(*states))
+        sheet.save(notebook(*states))
     assert told == [(1, 2)]
 
 
 def test_a_run_that_never_began_has_no_copy_and_no_cell(sheet):
-    sheet.own_up(failed=True)
+    sheet.fail("never began")
     assert sheet.stopped_at() is None
     assert not sheet.target.exists()

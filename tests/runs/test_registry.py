@@ -87,78 +87,6 @@ def test_a_failed_success_records_no_data(registry):
     assert registry.users_of("alpaca", "AAPL", "1D", "c1").empty
 
 
-def test_ids_sort_by_time_and_a_unique_prefix_is_enough(registry, clock):
-    first = registry.begin("notebook", "a")
-    clock.sleep(3600)
-    second = registry.begin("notebook", "b")
-    assert first.id < second.id
-    assert first.id.startswith("20240102T143000000000-")
-    assert registry.get("20240102T1530") == second
-    with pytest.raises(DataError, match="Several runs start with '2024'"):
-        registry.get("2024")
-
-
-def test_an_unknown_id_gets_near_misses(registry):
-    run = registry.begin("notebook", "a")
-    with pytest.raises(DataError, match=run.id):
-        registry.get(run.id[:-1] + "z")
-    for odd in ("", "%", "_", "'; DROP TABLE runs; --"):
-        with pytest.raises(DataError, match="There is no run"):
-            registry.get(odd)
-
-
-def test_an_empty_registry_says_so(registry):
-    with pytest.raises(DataError, match="None has been recorded yet"):
-        registry.get("2024")
-    table = registry.list()
-    assert table.empty
-    assert str(table["started"].dtype).startswith("datetime64")
-    assert registry.latest_good("nightly") is None
-
-
-def test_the_list_is_filtered_and_newest_first(registry, clock):
-    for number in range(6):
-        run = registry.begin("notebook" if number % 2 else "backtest", f"n{number % 3}")
-        clock.sleep(1)
-        if number < 4:
-            registry.succeed(run, {})
-    assert registry.list()["name"].tolist() == ["n2", "n1", "n0", "n2", "n1", "n0"]
-    assert len(registry.list(kind="notebook")) == 3
-    assert registry.list(status="running")["finished"].isna().all()
-    assert registry.list(name="n1", limit=1)["status"].tolist() == ["running"]
-    assert len(registry.list(limit=None)) == 6
-    assert registry.list(status="ok")["seconds"].tolist() == [1.0] * 4
-
-
-@pytest.mark.parametrize("wrong", [{"status": "done"}, {"limit": 0}, {"limit": -5}])
-def test_a_senseless_filter_is_refused(registry, wrong):
-    with pytest.raises(DataError):
-        registry.list(**wrong)
-
-
-def test_the_latest_good_run_is_not_the_latest_run(registry, clock):
-    good = registry.succeed(registry.begin("notebook", "nightly"), {})
-    clock.sleep(1)
-    registry.fail(registry.begin("notebook", "nightly"), "broken")
-    clock.sleep(1)
-    registry.begin("notebook", "nightly")
-    assert registry.latest_good("nightly") == good
-
-
-def test_a_vendor_revision_finds_the_runs_it_concerns(registry, clock):
-    first = registry.record("backtest", "a", FACTS, {}, [_use("c1")])
-    clock.sleep(1)
-    second = registry.record("backtest", "b", FACTS, {}, [_use("c1"), _use("c2")])
-    registry.record("backtest", "c", FACTS, {}, [_use("c3")])
-    found = registry.users_of("alpaca", "AAPL", "1D", ["c1", "c2", "nothing"])
-    assert list(zip(found["id"], found["content"], strict=True)) == [
-        (second.id, "c1"), (second.id, "c2"), (first.id, "c1")
-    ]  # fmt: skip
-    assert registry.users_of("alpaca", "AAPL", "1h", ["c1"]).empty
-    assert registry.users_of("alpaca", "AAPL", "1D", []).empty
-    assert len(registry.users_of("alpaca", "AAPL", "1D", (f"c{n}" for n in range(50_000)))) == 4
-
-
 def test_facts_of_a_backtest_without_a_folder_are_kept_in_the_registry(registry):
     run = registry.record("backtest", "sma_cross", FACTS, {"fast": 10}, [_use("c1")])
     assert run.facts() == Facts("T", (Fact("sharpe", 1.5, label="Sharpe"),))
@@ -236,6 +164,86 @@ def test_a_run_whose_process_was_killed_is_found_out_on_opening(tmp_path):
     assert run.finished is not None
     assert '"status": "failed"' in (run.folder / "manifest.json").read_text()
     assert '"error": "killed"' in (run.folder / "manifest.json").read_text()
+
+
+ABANDONED_NOTEBOOK = """
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+cell = new_code_cell("work()", metadata={"papermill": {"status": "running"}})
+nbformat.write(new_notebook(cells=[cell]), run.folder / "notebook.ipynb")
+(run.folder / "log.txt").write_text("the key is " + "quite-" + "secret-1")
+"""
+
+
+def abandoned(path, monkeypatch):
+    """A run whose process was killed in a cell, after it wrote a secret that its parameters refer to into a file."""
+    monkeypatch.setenv("BROKER_TEST", "quite-secret-1")
+    code = ABANDON.replace("root=Path", 'parameters={"key": "env:BROKER_TEST"}, root=Path')
+    code = code.replace("print(run.id", f"{ABANDONED_NOTEBOOK}\nprint(run.id")
+    child = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert child.returncode == -9, child.stderr
+    return child.stdout.strip()
+
+
+def test_a_killed_run_says_so_in_its_notebook_and_keeps_no_secret(tmp_path, monkeypatch):
+    name = abandoned(tmp_path / "runs.sqlite", monkeypatch)
+    run = Registry(tmp_path / "runs.sqlite", SystemClock()).get(name)
+    assert run.error == "killed; leaked: the value of BROKER_TEST came out in log.txt"
+    assert "This run failed: killed" in run.notebook.read_text()
+    assert '"status": "failed"' in run.notebook.read_text()
+    assert (run.folder / "log.txt").read_text() == "the key is ***BROKER_TEST***"
+    assert run.manifest["run"]["error"] == run.error
+
+
+def test_files_that_cannot_be_written_do_not_keep_a_run_running(tmp_path, monkeypatch):
+    name = abandoned(tmp_path / "runs.sqlite", monkeypatch)
+    folder = next(tmp_path.glob(f"{name}-*"))
+    (folder / "notebook.ipynb").unlink()
+    (folder / "log.txt").unlink()
+    (folder / "manifest.json").unlink()
+    (folder / "manifest.json").mkdir()
+    assert Registry(tmp_path / "runs.sqlite", SystemClock()).get(name).error == "killed"
+
+
+def test_whoever_kills_a_run_can_say_why(registry, clock, tmp_path):
+    run = registry.begin("notebook", "a", root=tmp_path)
+    clock.sleep(60)
+    killed = registry.bury_run(run.id, "killed by the watchdog: took longer than 30 min")
+    assert (killed.status, killed.error) == ("failed", "killed by the watchdog: took longer than 30 min")
+    assert killed.seconds == 60
+    assert registry.bury_run(run.id, "again").error == killed.error
+    with pytest.raises(RunError, match="is not running"):
+        registry.succeed(run, {})
+    with pytest.raises(DataError, match="There is no run"):
+        registry.bury_run("nothing", "killed")
+
+
+def test_a_run_that_ended_before_it_could_be_killed_is_left_as_it_is(registry, tmp_path):
+    run = registry.begin("notebook", "a", root=tmp_path)
+    done = registry.succeed(run, {})
+    assert registry.bury_run(run.id, "killed") == done
+
+
+def test_a_reason_holds_no_secret(tmp_path, clock):
+    registry = Registry(tmp_path / "runs.sqlite", clock, known={"broker": "abc-secret"})
+    run = registry.begin("notebook", "a", root=tmp_path)
+    assert registry.bury_run(run.id, "it said abc-secret").error == "it said ***broker***"
+
+
+def test_a_run_without_its_files_keeps_its_figures(registry, clock, tmp_path):
+    (tmp_path / "out").mkdir()
+    run = registry.record("backtest", "sma_cross", FACTS, {}, [_use("c1")], folder=tmp_path / "out")
+    clock.sleep(60)
+    gone = registry.prune(run)
+    assert (gone.folder, gone.pruned, gone.report, gone.notebook) == (None, clock.now(), None, None)
+    assert gone.facts() == run.facts()
+    assert gone.manifest["inputs"] == run.manifest["inputs"]
+    assert registry.get(run.id) == gone
+    assert registry.list()["folder"].tolist() == [None]
+    assert registry.users_of("alpaca", "AAPL", "1D", "c1")["folder"].isna().all()
+    assert "removed 2024-01-02 14:31:00 UTC to make room" in gone._repr_html_()
+    with pytest.raises(RunError, match="still running"):
+        registry.prune(registry.begin("notebook", "b"))
 
 
 def test_a_run_of_a_living_process_is_left_alone_on_opening(registry, clock):

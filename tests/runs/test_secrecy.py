@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qtw_lab.core import DataError
-from qtw_lab.runs.secrecy import Redactor, ambient_secrets, looks_secret, redactor_for
+from qtw_lab.runs.secrecy import Leak, Redactor, ambient_secrets, looks_secret, redactor_for, spelled
 
 SECRET = "pa\"ss/w'or\\d+&<é>1"
 ENCODERS = {
@@ -78,22 +78,26 @@ def test_secrets_are_masked_in_keys_strings_and_numbers_of_json():
     assert Redactor({"N": "123456"}).tree(tree) == {"a ***N*** b": ["***N***", 1.5, True, None, {"x": "***N***"}]}
 
 
-def test_no_secret_means_nothing_is_touched(tmp_path):
-    (tmp_path / "a.txt").write_text("text")
-    assert Redactor({}).text("text") == "text"
-    assert Redactor({"EMPTY": ""}).clean(tmp_path) == ()
+def test_no_secret_means_nothing_is_touched():
+    assert Redactor({}).text("text") == Redactor({"EMPTY": ""}).text("text") == "text"
+    assert Redactor({}).names("text") == ()
 
 
-def test_text_files_are_masked_and_other_files_holding_a_secret_deleted(tmp_path):
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "log.txt").write_text("value s3cret-value here")
-    (tmp_path / "model.bin").write_bytes(b"\x00\xff s3cret-value \xfe")
-    (tmp_path / "s3cret-value.txt").write_text("nothing")
-    (tmp_path / "picture.bin").write_bytes(b"\x00\xff nothing \xfe")
-    touched = Redactor({"TOKEN": "s3cret-value"}).clean(tmp_path)
-    assert touched == ("deep/log.txt", "model.bin (deleted)", "***TOKEN***.txt (deleted)")
-    assert (tmp_path / "deep" / "log.txt").read_text() == "value ***TOKEN*** here"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["deep", "picture.bin"]
+def test_every_secret_in_a_value_is_named_once_and_none_is_shown():
+    redactor = Redactor({"A": "abcdef", "N": "123456", "C": "not-there"})
+    assert redactor.names({"x": ["123456", {"abcdef": 1}], "y": [123456, None, True]}) == ("N", "A")
+    assert redactor.finds("x abcdef") == "A"
+    assert redactor.finds("x") is None
+    assert "abcdef" not in repr(redactor)
+
+
+def test_leaks_are_told_by_secret_and_place():
+    leaks = [Leak("A", "notebook.ipynb", 3), Leak("B", "x.bin (deleted)"), Leak("A", "notebook.ipynb", 7)]
+    assert spelled(leaks) == "the value of A came out in cell 3, cell 7; the value of B came out in x.bin (deleted)"
+
+
+def test_the_keys_of_the_simulator_are_no_secret():
+    assert ambient_secrets({"ALPACA_API_KEY_ID": "sim-key", "ALPACA_API_SECRET_KEY": "sim-secret"}) == {}
 
 
 @pytest.mark.parametrize(
