@@ -83,14 +83,14 @@ def run(
         If `client` is neither a client nor an address.
     """
     need("distributed", "dask")
-    with _joined(client) as joined:
-        threads = sum(joined.nthreads().values())
+    with joined(client) as cluster:
+        threads = sum(cluster.nthreads().values())
         if not threads:
             raise SetupError("The Dask cluster has no workers. Start some, such as with LocalCluster(n_workers=2).")
         share = -(-len(plan) // (threads * _SHARES * size)) * size
         blocks = plan.blocks(max(size, min(share, _TASK // size * size)), spans)
-        with joined.as_current():
-            _Out(joined, job, size).work(blocks, _AHEAD * threads, deliver, tick)
+        with cluster.as_current():
+            _Out(cluster, job, size).work(blocks, _AHEAD * threads, deliver, tick)
 
 
 class _Out:
@@ -171,8 +171,21 @@ class _Out:
 
 
 @contextmanager
-def _joined(client: Any) -> Iterator[Any]:
-    """The client, or one for an address that is closed afterwards."""
+def joined(client: Any) -> Iterator[Any]:
+    """The client, or one for an address that is closed afterwards.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client or str
+        As `run`.
+
+    Raises
+    ------
+    SetupError
+        If Dask is not installed, or no scheduler answers.
+    DataError
+        If `client` is neither a client nor an address.
+    """
     distributed = need("distributed", "dask")
     if isinstance(client, str):
         try:
@@ -190,3 +203,14 @@ def _joined(client: Any) -> Iterator[Any]:
             "'tcp://127.0.0.1:8786'."
         )
     yield client
+
+
+def still_wanted() -> bool:
+    """Whether anybody still waits for the task that this thread of a worker executes.
+
+    A task whose client is gone or has cancelled it is let go by the scheduler; a thread cannot be stopped and has to
+    ask.
+    """
+    worker = need("distributed", "dask").get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    return task is not None and task.state in ("executing", "long-running")

@@ -10,7 +10,7 @@ from rich.text import Text
 from typer.main import get_command
 
 import qtw_lab
-from qtw_lab.cli import data, house, market, paper, realtime, research, runs, simulator
+from qtw_lab.cli import dashboards, data, house, market, paper, realtime, research, runs, schedule, simulator
 from qtw_lab.cli.printing import stderr
 from qtw_lab.core import LabError
 
@@ -43,10 +43,12 @@ house.register(app)
 research.register(app)
 app.add_typer(data.app, name="data", help="Prices: what there is, import, quality, cleaning.")
 runs.register(app)
+schedule.register(app)
 market.register(app)
 realtime.register(app)
 simulator.register(app)
 paper.register(app)
+dashboards.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
