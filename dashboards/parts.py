@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 import panel as pn
+import param
 
 from qtw_lab.core import Facts
 
@@ -22,6 +23,34 @@ Written = Mapping[str, Callable[[Any], str]]
 def text(markup: str, **options: Any) -> pn.pane.HTML:
     """A pane of markup as wide as its place; change its `object` to change it."""
     return pn.pane.HTML(markup, sizing_mode="stretch_width", margin=options.pop("margin", 0), **options)
+
+
+class Region(pn.pane.HTML):
+    """A pane that scrolls, is reached by the keyboard, and stays where the reader left it when its markup changes.
+
+    Parameters
+    ----------
+    label : str
+        What it holds, for those who cannot see it.
+    markup : str
+        At first.
+    tall : int
+        Pixels of height beyond which it scrolls.
+    """
+
+    html_attributes = param.Dict(default={}, doc="Attributes of its element.")
+
+    def __init__(self, label: str, markup: str = "", tall: int = 420, **options: Any) -> None:
+        super().__init__(
+            markup, sizing_mode="stretch_width", margin=0, css_classes=["qtw-region"], styles={"--tall": f"{tall}px"},
+            html_attributes={"role": "region", "tabindex": "0", "aria-label": label}, **options,
+        )  # fmt: skip
+
+
+def put(pane: Any, markup: str) -> None:
+    """Show markup in a pane; it is sent only where it is other than before."""
+    if pane.object != markup:
+        pane.object = markup
 
 
 def message(words: str, mood: Mood = "", title: str = "") -> str:
@@ -46,6 +75,15 @@ def grid(*cards: Any) -> pn.FlexBox:
     )
 
 
+def stack(*cards: Any, least: int = 320, grow: int = 1) -> pn.Column:
+    """Cards below each other, which have one place in a `grid`."""
+    return pn.Column(
+        *(pn.FlexBox(one, flex_wrap="wrap", sizing_mode="stretch_width", margin=(0, 0, 10, 0)) for one in cards),
+        margin=0,
+        styles={"flex": f"{grow} 1 {least}px", "min-width": f"min({least}px, 100%)", "max-width": "100%"},
+    )  # fmt: skip
+
+
 def row(*parts: Any) -> pn.FlexBox:
     """Small parts in a line that wraps."""
     return pn.FlexBox(*parts, flex_wrap="wrap", align_items="end", gap="8px", sizing_mode="stretch_width", margin=0)
@@ -60,7 +98,9 @@ def table(
     named: Mapping[str, str] | None = None,
     signed: Iterable[str] = (),
     wide: Iterable[str] = (),
+    right: Iterable[str] = (),
     tall: int = 420,
+    bare: bool = False,
 ) -> str:
     """Markup of a table that people and screen readers read; for up to some hundred rows.
 
@@ -80,13 +120,20 @@ def table(
         Columns whose values are gains above zero and losses below.
     wide : iterable of str
         Columns of sentences, which may break into lines.
+    right : iterable of str
+        Columns of numbers that are written already.
     tall : int
         Pixels of height beyond which it scrolls.
+    bare : bool
+        Whether it stands in a `Region`, which scrolls in its place.
     """
     if frame.empty:
         return message(empty)
     ways, heads, gains, long = written or {}, named or {}, set(signed), set(wide)
-    kinds = {name: "number" if pd.api.types.is_numeric_dtype(frame[name]) else "" for name in frame}
+    numbers = set(right)
+    kinds = {
+        name: "number" if name in numbers or pd.api.types.is_numeric_dtype(frame[name]) else "" for name in frame
+    }
     top = "".join(
         f'<th scope="col" class="{kinds[name]}">{html.escape(heads.get(str(name), str(name)))}</th>' for name in frame
     )
@@ -99,11 +146,12 @@ def table(
             cells.append(f'<th scope="row">{inner}</th>' if place == 0 else f'<td class="{kind}">{inner}</td>')
         lines.append(f"<tr>{''.join(cells)}</tr>")
     label = html.escape(caption, quote=True)
-    return (
-        f'<div class="qtw-scroll" style="--tall: {tall}px" tabindex="0" role="region" aria-label="{label}">'
+    made = (
         f'<table class="qtw"><caption>{html.escape(caption)}</caption><thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
+        f"<tbody>{''.join(lines)}</tbody></table>"
     )
+    region = f'<div class="qtw-scroll" style="--tall: {tall}px" tabindex="0" role="region" aria-label="{label}">'
+    return made if bare else f"{region}{made}</div>"
 
 
 def figures(facts: Facts, names: Sequence[str] | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtw_lab.core import DataError, Settings, SetupError, SystemClock
 from qtw_lab.lab.desk_places import DeskPlaces, limits_of, switch
+from qtw_lab.ledger.amounts import number
 
 if TYPE_CHECKING:
     from qtw_lab.live.running import Ending
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
     from qtw_lab.live.trading.terms import SessionTerms
     from qtw_lab.venues.brokers import Broker
     from qtw_lab.venues.feeds import Reference
+    from qtw_lab.venues.guard import Guard
 
 #: Seconds to wait for the answer of a desk in another process.
 _PATIENCE: Final = 15.0
+
+#: What may be asked of an account that had no desk so far.
+_BEGINNING: Final = ("open", "order", "preview")
 
 
 @contextmanager
@@ -39,6 +44,15 @@ def opened(
     DataError
         If its limits cannot be read, or a book is damaged.
     """
+    with guarded(broker, settings, places, updates=updates, calendar=calendar) as (desk, _):
+        yield desk
+
+
+@contextmanager
+def guarded(
+    broker: Broker, settings: Settings, places: DeskPlaces, *, updates: bool, calendar: str = "XNYS"
+) -> Iterator[tuple[Desk, Guard]]:
+    """As `opened`, with what judges the desk's orders."""
     from qtw_lab.live.lease import Lease
     from qtw_lab.live.sessions import Sessions
     from qtw_lab.live.trading.desk import Desk
@@ -65,7 +79,7 @@ def opened(
         )  # fmt: skip
         listening = TradeUpdates(updates_access(settings)) if updates else None
         trader = Trader(broker, outbox, mirror, listening, allow=guard)
-        yield Desk(trader, book, steady, calendar=calendar, prices=marks)
+        yield Desk(trader, book, steady, calendar=calendar, prices=marks), guard
 
 
 def run(
@@ -113,9 +127,11 @@ def run(
     with realtime.chosen(settings, realtime.profile_of({}), feed, speed) as given, ExitStack() as stack:
         broker = paper.remote(given.settings)
         places = DeskPlaces.of(settings, broker.account().id)
-        desk = stack.enter_context(opened(broker, given.settings, places, updates=True, calendar=calendar))
+        desk, guard = stack.enter_context(guarded(broker, given.settings, places, updates=True, calendar=calendar))
         heart, reference = Heartbeat(places.stop / "heartbeat.json"), AlpacaReference(given.settings)
-        working = Working(desk, calendar, say=say, assets=_assets(reference))
+        working = Working(
+            desk, calendar, say=say, assets=_assets(reference), guard=guard, prices=last_prices(reference)
+        )  # fmt: skip
 
         def engine(tap: Tap, symbols: tuple[str, ...], lengths: tuple[int, ...]) -> Any:
             chosen = replace(given, profile=realtime.profile_of(_profile(symbols, lengths, given.profile.engine.feed)))
@@ -170,15 +186,40 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
     from qtw_lab.live.trading.working import Working, recovered
     from qtw_lab.venues.alpaca import AlpacaReference
 
-    places = DeskPlaces.current(settings) if said.get("do") != "open" else _of_account(settings)
+    places = _of_account(settings) if said.get("do") in _BEGINNING else DeskPlaces.current(settings)
     if holder_of(places.root) is not None:
+        if said.get("do") in ("order", "preview"):
+            _refuse_another(settings, places)
         commands = Commands(places.root / "commands")
         return commands.answer(commands.put(said, SystemClock().now().value), _PATIENCE)
-    broker = paper.remote(settings)
-    with opened(broker, settings, places, updates=False) as desk:
-        working = Working(desk, assets=_assets(AlpacaReference(settings)))
+    broker, reference = paper.remote(settings), AlpacaReference(settings)
+    with guarded(broker, settings, places, updates=False) as (desk, guard):
+        working = Working(desk, assets=_assets(reference), guard=guard, prices=last_prices(reference))
         recovered(working)
         return do(working, said)
+
+
+def _refuse_another(settings: Settings, places: DeskPlaces) -> None:
+    """Refuse an order at a desk of another account than the one that the settings point to."""
+    from qtw_lab.lab import paper
+
+    account = paper.remote(settings).account().id
+    if places.root.name != account[:13]:
+        raise SetupError(
+            f"The desk at work trades the account {places.root.name}, and the settings point to {account[:13]}. Stop "
+            "that desk, or set ALPACA_TRADING_REST_URL and the keys to its account."
+        )
+
+
+def last_prices(reference: Reference) -> Callable[[Collection[str]], dict[str, Decimal]]:
+    """What asks a venue for last prices: dollars by symbol; one that it has no trade of is left out."""
+
+    def asked(symbols: Collection[str]) -> dict[str, Decimal]:
+        found = reference.snapshots(sorted(symbols)) if symbols else {}
+        trades = {symbol: (one.get("latestTrade") or {}).get("p") for symbol, one in found.items()}
+        return {symbol: price for symbol, said in trades.items() if (price := number(said)) is not None and price > 0}
+
+    return asked
 
 
 def _assets(reference: Reference) -> Callable[[], frozenset[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from qtw_lab.ledger.amounts import ZERO
 if TYPE_CHECKING:
     from qtw_lab.live.trading.state import DeskState
     from qtw_lab.venues.brokers import Broker
+    from qtw_lab.venues.refused import Refusal
 
 
 def state(settings: Settings) -> DeskState:
@@ -100,15 +102,20 @@ def refusals(settings: Settings) -> pd.DataFrame:
     from qtw_lab.venues.refused import refusals as read
 
     with reading(DeskPlaces.current(settings).file("guard")) as events:
-        rows = [
-            {
-                "time": pd.Timestamp(one.at, unit="ns", tz="UTC"), "by": one.by,
-                "symbol": one.ticket.symbol if one.ticket else "", "side": one.ticket.side if one.ticket else "",
-                "qty": float(one.ticket.qty) if one.ticket and one.ticket.qty else None, "reason": one.reason,
-                "order": one.ticket.client_order_id if one.ticket else "",
-            }
-            for one in read(events)
-        ]  # fmt: skip
+        return refused(read(events))
+
+
+def refused(found: Iterable[Refusal]) -> pd.DataFrame:
+    """Refusals as a table, in the order given: when (UTC), by whom, what, and why."""
+    rows = [
+        {
+            "time": pd.Timestamp(one.at, unit="ns", tz="UTC"), "by": one.by,
+            "symbol": one.ticket.symbol if one.ticket else "", "side": one.ticket.side if one.ticket else "",
+            "qty": float(one.ticket.qty) if one.ticket and one.ticket.qty else None, "reason": one.reason,
+            "order": one.ticket.client_order_id if one.ticket else "",
+        }
+        for one in found
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=["time", "by", "symbol", "side", "qty", "reason", "order"])
 
 

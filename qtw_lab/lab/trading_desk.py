@@ -24,6 +24,8 @@ from qtw_lab.lab import desk, desk_halting, desk_places, desk_tables
 
 if TYPE_CHECKING:
     from qtw_lab.lab.divergence import Divergence
+    from qtw_lab.ledger.tickets import Ticket
+    from qtw_lab.live.trading.preview import Preview
     from qtw_lab.live.trading.state import DeskState
     from qtw_lab.live.trading.terms import SessionTerms
 
@@ -208,6 +210,24 @@ class TradingDesk:
     def change(self, session: str, what: str) -> str:
         """Let a session "pause", "continue", "close" what it holds, or "stop"; what was done."""
         return desk.ask(self.settings, {"do": what, "session": session})
+
+    def preview(self, ticket: Ticket) -> Preview:
+        """What an order by hand would come to, and every limit; as `qtw_lab.lab.order_ticket.preview`."""
+        from qtw_lab.lab import order_ticket
+
+        return order_ticket.preview(self.settings, ticket)
+
+    def send(self, ticket: Ticket) -> str:
+        """Send an order by hand, once; as `qtw_lab.lab.order_ticket.send`."""
+        from qtw_lab.lab import order_ticket
+
+        return order_ticket.send(self.settings, ticket)
+
+    def cancel(self, order: str) -> str:
+        """Cancel an order that no session sent; as `qtw_lab.lab.order_ticket.cancel`."""
+        from qtw_lab.lab import order_ticket
+
+        return order_ticket.cancel(self.settings, order)
 
     def halt(self, by: str, reason: str, *, flatten: bool = False) -> str:
         """Halt trading until a person resumes it; what was done."""

@@ -10,10 +10,12 @@ from qtw_lab.plots.heatmap import heatmap
 from qtw_lab.plots.lines import histogram, lines
 from qtw_lab.plots.picture import Picture, show
 from qtw_lab.plots.report import Banner, FactTable, Section, report_html
+from qtw_lab.plots.stream import Streamed, candle_columns, stream_candles, stream_lines
 from qtw_lab.plots.theme import THEMES, Theme
 from qtw_lab.plots.underwater import underwater
 
 __all__ = [
-    "THEMES", "Banner", "Choice", "FactTable", "Picture", "Section", "Slider", "Theme", "candles", "columns", "dots",
-    "equity", "explore", "heatmap", "histogram", "lines", "report_html", "return_calendar", "show", "underwater",
+    "THEMES", "Banner", "Choice", "FactTable", "Picture", "Section", "Slider", "Streamed", "Theme", "candle_columns",
+    "candles", "columns", "dots", "equity", "explore", "heatmap", "histogram", "lines", "report_html",
+    "return_calendar", "show", "stream_candles", "stream_lines", "underwater",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from qtw_lab.core import DataError, VenueError
 from qtw_lab.live.running import Ending, Runner
+from qtw_lab.live.trading import hand
 from qtw_lab.live.trading.commands import Commands
 from qtw_lab.live.trading.daily import DailyBars
 from qtw_lab.live.trading.tap import Tap
@@ -22,8 +23,16 @@ _WAIT: Final = 0.1
 #: Seconds an engine has to end.
 _PATIENCE: Final = 30.0
 
-#: What a command may ask for beside "open", and the status that a session then has.
+#: What a command may ask of a session, and the status that it then has.
 CHANGES: Final = {"pause": "paused", "continue": "running", "close": "closing", "stop": "stopped"}
+
+#: What a command may ask about orders by hand.
+BY_HAND: Final = {"order": hand.order, "preview": hand.preview, "cancel": hand.cancel}
+
+#: What each command says beside what is to be done.
+_NEEDED: Final = {
+    "open": "terms", **dict.fromkeys(CHANGES, "session"), "order": "ticket", "preview": "ticket", "cancel": "order",
+}  # fmt: skip
 
 
 @dataclass
@@ -173,21 +182,27 @@ class _Engine:
 def do(working: Working, said: dict[str, Any]) -> str:
     """Carry out a command on a desk: open a session, or let one pause, continue, close what it holds, or stop.
 
+    Orders by hand are commands as well: see `qtw_lab.live.trading.hand`.
+
     Raises
     ------
     DataError
         If there is no such command, or it cannot be done.
+    VenueError
+        If an order is refused, or the broker does not answer.
     """
-    needed = {"open": "terms", **dict.fromkeys(CHANGES, "session")}.get(str(said.get("do")))
-    if needed is not None and needed not in said:
-        raise DataError(f"The command {said['do']!r} needs a {needed!r}.")
-    if said.get("do") == "open":
+    what = str(said.get("do"))
+    needed = _NEEDED.get(what)
+    if needed is None:
+        raise DataError(f"A desk cannot {said.get('do')!r}; it can {', '.join(_NEEDED)}.")
+    if needed not in said:
+        raise DataError(f"The command {what!r} needs a {needed!r}.")
+    if what in BY_HAND:
+        return BY_HAND[what](working, said)
+    if what == "open":
         terms = SessionTerms.read(said["terms"])
         working.check(terms)
         sleeve = working.desk.open(terms)
         return f"The session {sleeve.name} begins with {sleeve.book.cash:,.2f}."
-    status = CHANGES.get(str(said.get("do")))
-    if status is None:
-        raise DataError(f"A desk cannot {said.get('do')!r}; it can open, {', '.join(CHANGES)}.")
-    working.desk.change(str(said["session"]), status, str(said.get("why", "")))  # type: ignore[arg-type]  # one of them
+    working.desk.change(str(said["session"]), CHANGES[what], str(said.get("why", "")))  # type: ignore[arg-type]  # one of them
     return f"The session {said['session']} is {working.desk.state.sleeves[said['session']].status}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
@@ -14,6 +15,7 @@ from qtw_lab.live.trading.desk import Closed, Desk
 from qtw_lab.live.trading.sleeve import Seen, Sleeve
 from qtw_lab.live.trading.tap import Bars
 from qtw_lab.live.trading.terms import SessionTerms
+from qtw_lab.venues.guard import Guard
 from qtw_lab.venues.moments import DAY, SECOND
 
 #: Longest bars that are made of events, seconds; longer ones are daily and the vendor's.
@@ -39,6 +41,10 @@ class Working:
         Is told what people should know.
     assets : callable, optional
         Gives the symbols that the venue has, where that is known.
+    guard : Guard, optional
+        What judges the desk's orders; it says of an order by hand what each limit would make of it.
+    prices : callable, optional
+        Asks the venue for last prices in dollars, by symbol: an order by hand may be in what no session trades.
     """
 
     desk: Desk
@@ -46,6 +52,8 @@ class Working:
     extended: bool = False
     say: Callable[[str], None] = print
     assets: Callable[[], Collection[str]] | None = None
+    guard: Guard | None = None
+    prices: Callable[[Collection[str]], Mapping[str, Decimal]] | None = None
     _voices: dict[str, Voice] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
     _recalled: set[str] = field(default_factory=set)
