@@ -18,7 +18,7 @@ ROOT_FLAG = $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # No notebook is saved with the value of a known secret in its outputs.
 MASKED := --ContentsManager.pre_save_hook=qtw_lab.runs.saving.masked
 
-.PHONY: help setup system demo lab lint check test test-full bench notebooks lock derive clean
+.PHONY: help setup system demo lab dashboards lint check test test-full bench notebooks lock derive clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -37,6 +37,9 @@ demo: $(READY) ## run the nightly report on bundled prices and say where the res
 
 lab: $(READY) ## open JupyterLab on 127.0.0.1 at the first notebook
 	$(BIN)/jupyter lab --ip=127.0.0.1 $(MASKED) $(ROOT_FLAG) $(LAB_FLAGS) notebooks/00_start.ipynb
+
+dashboards: $(READY) ## publish the pages on 127.0.0.1 and print their addresses
+	@$(BIN)/qtw dashboards $(DASHBOARDS_FLAGS)
 
 lint: $(READY) ## style, types, architecture and clean notebooks, no tests
 	$(BIN)/ruff check .

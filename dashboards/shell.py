@@ -121,6 +121,28 @@ class Page(Viewer):
         self.say(self.t("shell.ready"), "good")
         return found
 
+    async def apply(self, change: Callable[[], object]) -> None:
+        """Make a change of the page after a `work`; needed for one that brings new parts or figures.
+
+        Panel's server sends what an async callback changes at once, before what waits for its turn, so that the browser
+        hears of new parts too late. The change is made when it is its turn.
+        """
+        doc = pn.state.curdoc
+        if doc is None or not doc.session_context:
+            self.attempt(change)
+            return
+        done = asyncio.get_running_loop().create_future()
+
+        def made() -> None:
+            try:
+                self.attempt(change)
+            finally:
+                if not done.done():
+                    done.set_result(None)
+
+        pn.state.execute(made, schedule=True)
+        await done
+
     def attempt(self, task: Callable[[], T]) -> T | None:
         """What a quick task returns; where it fails, the status line says why and what to do, and None is returned."""
         try:
@@ -149,7 +171,7 @@ class Page(Viewer):
     def _build(self) -> None:
         self._body[:] = list(self.content())
         self._head.object = self._heading()
-        head = [self._head] if self.inline else [parts.row(self._head, *self._controls())]
+        head = [parts.row(self._head, *([] if self.inline else self._controls()))]
         self._root[:] = [self._presence.view, *head, self._line, self._body]
         self._root.stylesheets = [colours(self.theme)]
         self.say(*(self._said if self._said[0] else (self.t("shell.ready"), "good")))

@@ -27,18 +27,23 @@ def in_kernel() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
-@cache
 def ready() -> bool:
-    """Load Panel for the place we are in, once; whether that place is a kernel."""
+    """Load Panel for the place we are in; whether that place is a kernel."""
     kernel = in_kernel()
     if kernel:
-        # Panel's default asks a CDN for scripts; other combinations show a dead picture.
-        pn.extension(*_EXTENSIONS, comms="ipywidgets", inline=True, design=House)
-        for module in (resources, panel.reactive, panel.theme.base):
-            vars(module)["patch_stylesheet"] = _inlined
+        _kernel_ready()
     else:
+        # Every session of Panel's server has a configuration of its own, so this is done for each reader.
         pn.extension(*_EXTENSIONS, design=House)
     return kernel
+
+
+@cache
+def _kernel_ready() -> None:
+    # Panel's default asks a CDN for scripts; other combinations show a dead picture.
+    pn.extension(*_EXTENSIONS, comms="ipywidgets", inline=True, design=House)
+    for module in (resources, panel.reactive, panel.theme.base):
+        vars(module)["patch_stylesheet"] = _inlined
 
 
 def _inlined(stylesheet: ImportedStyleSheet, dist_url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -106,6 +107,19 @@ class Series:
         fresh = {name: list(values)[-self.length :] for name, values in rows.items()}
         self.source.stream(fresh, rollover=self.length)
 
+    def show(self, columns: dict[str, Sequence[Any]], key: str = "time") -> bool:
+        """Show these rows in place of all; where the others are as they were, only those that are new are sent.
+
+        Rows are known by the column `key`, which only grows. Whether anything was sent.
+        """
+        wanted = {name: list(values)[-self.length :] for name, values in columns.items()}
+        fresh = _added(self._kept, wanted, key)
+        if fresh is None:
+            self.replace(columns)
+        elif fresh:
+            self.add({name: values[-fresh:] for name, values in wanted.items()})
+        return fresh != 0
+
     def replace(self, columns: dict[str, Sequence[Any]]) -> None:
         """Show these rows, the last of them, in place of all."""
         self._kept = {name: list(values)[-self.length :] for name, values in columns.items()}
@@ -114,3 +128,19 @@ class Series:
     def resend(self) -> None:
         """Send everything that is kept."""
         self.source.data = {name: list(values) for name, values in self._kept.items()}
+
+
+def _added(before: dict[str, list[Any]], after: dict[str, list[Any]], key: str) -> int | None:
+    """How many rows came at the end, if those before them are as they were; None if one is not."""
+    if not before[key] or not after[key]:
+        return None if before[key] else len(after[key])
+    gone = bisect_left(before[key], after[key][0])
+    both = len(before[key]) - gone
+    if not 0 < both <= len(after[key]):
+        return None
+    same = all(all(map(_equal, before[name][gone:], values[:both])) for name, values in after.items())
+    return len(after[key]) - both if same else None
+
+
+def _equal(one: Any, other: Any) -> bool:
+    return bool(one == other or (one != one and other != other))  # noqa: PLR0124  (NaN, which equals nothing)

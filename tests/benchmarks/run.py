@@ -17,6 +17,7 @@ from typing import Any
 
 import counting
 import growth
+import pages
 import papering
 import realtime
 import realtime_lines
@@ -30,7 +31,7 @@ from processes import PEERS, ROOT, Unusable, run_case
 PAGE = ROOT / "docs" / "benchmarks.md"
 ARTIFACTS = ROOT / "artifacts" / "bench"
 CASES = (*GRIDS, *validation.CASES)
-NAMES = (*(case.name for case in CASES), "start", "growth", "ledger", "paper", "realtime")
+NAMES = (*(case.name for case in CASES), "start", "growth", "ledger", "paper", "pages", "realtime")
 #: Names that stand for several.
 GROUPS = {"validation": (*(case.name for case in validation.CASES), "ledger")}
 
@@ -81,6 +82,7 @@ def measured_start(repeats: int, folder: Path) -> dict[str, Any] | None:
 #: What has no other side to be compared with: who measures it, and who writes it.
 PACES: dict[str, tuple[Any, Any]] = {
     "ledger": (counting.run, tables.ledger_lines), "paper": (papering.run, papering.lines),
+    "pages": (pages.run, pages.lines),
 }  # fmt: skip
 
 
@@ -115,7 +117,7 @@ def main() -> int:
     report: dict[str, Any] = {
         "date": dt.datetime.now(tz=dt.UTC).date().isoformat(), "quick": asked.quick, "repeats": repeats,
         "machine": tables.machine(PEERS), "cases": {}, "start": None, "growth": None,
-        "ledger": None, "paper": None, "realtime": None,
+        "ledger": None, "paper": None, "pages": None, "realtime": None,
     }  # fmt: skip
     failed = []
     with tempfile.TemporaryDirectory() as name:
@@ -147,7 +149,7 @@ def main() -> int:
         print(f"Written: {PAGE.relative_to(ROOT)}")
     if failed:
         print(f"No ratios for {', '.join(failed)}: results differ or our side failed.", file=sys.stderr)
-    missing = [name for name in ("start", "ledger", "paper", "realtime") if name in chosen and not report[name]]
+    missing = [name for name in ("start", "ledger", "paper", "pages", "realtime") if name in chosen and not report[name]]
     return 1 if failed or missing else 0
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pages
 import papering
 import realtime_lines
 from cases import work_mb
@@ -196,6 +197,8 @@ def markdown(report: dict[str, Any]) -> str:
         lines += ledger_lines(report["ledger"])
     if report.get("paper"):
         lines += papering.lines(report["paper"])
+    if report.get("pages"):
+        lines += [*pages.lines(report["pages"]), ""]
     if report.get("realtime"):
         lines += realtime_lines.lines(report["realtime"], judged=not report["quick"])
     return "\n".join(lines).strip()

@@ -40,3 +40,12 @@ def test_values_are_written_as_people_read_them():
     assert [parts.shown(v) for v in (True, 12_345, 0.5, None, "x")] == ["yes", "12,345", "0.50", "", "x"]
     assert parts.percent(float("nan")) == ""
     assert parts.clock(pd.Timestamp("2024-01-02 14:30:05", tz="UTC")) == "14:30:05"
+
+
+def test_a_region_scrolls_in_place_of_the_table_in_it():
+    frame = pd.DataFrame({"symbol": ["AAPL"]})
+    markup = parts.table(frame, "Prices", empty="None.", bare=True)
+    assert markup.startswith('<table class="qtw"><caption>Prices</caption>')
+    assert markup in parts.table(frame, "Prices", empty="None.")
+    region = parts.Region("Prices", markup, tall=200)
+    assert region.get_root().html_attributes == {"role": "region", "tabindex": "0", "aria-label": "Prices"}

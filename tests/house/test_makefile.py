@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 TARGETS = (
-    "help", "setup", "system", "demo", "lab", "lint", "check", "test", "test-full", "bench", "notebooks", "lock",
+    "help", "setup", "system", "demo", "lab", "dashboards", "lint", "check", "test", "test-full", "bench", "notebooks", "lock",
     "derive", "clean",
 )  # fmt: skip
 

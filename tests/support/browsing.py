@@ -49,21 +49,12 @@ class Served:
         return f"http://127.0.0.1:{self.port}/" + (key if self.kind == "panel" else f"voila/render/{key}.ipynb")
 
     def command(self) -> list[str]:
-        if self.kind == "panel":
-            return [sys.executable, "-m", "dashboards.serve", "--port", str(self.port), *self.options]
-        return [
-            str(Path(sys.executable).with_name("voila")), "--no-browser", "--Voila.ip=127.0.0.1",
-            "--port", str(self.port), "--template=qtw",
-            "--VoilaConfiguration.extension_denylist=@pyviz/jupyterlab_pyviz", *self.options,
-            "dashboards/pages",
-        ]  # fmt: skip
+        panel = ["--panel"] if self.kind == "panel" else []
+        return [sys.executable, "-m", "qtw_lab", "dashboards", *panel, "--port", str(self.port), *self.options]
 
     def __enter__(self) -> Served:
         self.storage.mkdir(parents=True, exist_ok=True)
-        environment = {
-            **os.environ, "QTW_STORAGE_DIR": str(self.storage), "JUPYTER_PATH": str(ROOT / "dashboards" / "share"),
-            **self.variables,
-        }  # fmt: skip
+        environment = {**os.environ, "QTW_STORAGE_DIR": str(self.storage), **self.variables}
         self.log = (self.storage / f"{self.kind}.log").open("wb")
         self.process = subprocess.Popen(
             self.command(), cwd=ROOT, env=environment, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True
@@ -73,19 +64,21 @@ class Served:
             if self.process.poll() is not None:
                 raise AssertionError(f"The server ended:\n{self.words()}")
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/", timeout=2).close()
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2).close()
                 return self
             time.sleep(0.2)
         raise AssertionError(f"The server does not answer:\n{self.words()}")
 
     def words(self) -> str:
-        return (self.storage / f"{self.kind}.log").read_text(errors="replace")[-4000:]
+        """What the command and the server said."""
+        logs = (self.storage / f"{self.kind}.log", self.storage / "pages" / f"{self.kind}-{self.port}.log")
+        return "\n".join(log.read_text(errors="replace")[-4000:] for log in logs if log.is_file())
 
     def __exit__(self, *_) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGTERM)
         try:
-            self.process.wait(15)
+            self.process.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.log.close()
@@ -96,14 +89,17 @@ class Visit:
     """A page open in the browser, and all that it asked for and complained of."""
 
     page: object
+    hosts: tuple[str, ...] = ("127.0.0.1",)
     outside: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     @classmethod
-    def to(cls, browser, url: str, width: int = 1280, height: int = 900, timeout: float = 90.0) -> Visit:
-        """Open an address and wait until a page of ours stands there."""
+    def to(
+        cls, browser, url: str, width: int = 1280, height: int = 900, timeout: float = 90.0, hosts=("127.0.0.1",)
+    ) -> Visit:
+        """Open an address and wait until a page of ours stands there; requests to other hosts than these are noted."""
         page = browser.new_page(viewport={"width": width, "height": height})
-        made = cls(page)
+        made = cls(page, hosts)
         page.set_default_timeout(timeout * 1000)
         page.on("request", made._asked)
         page.on("console", made._complained)
@@ -113,7 +109,8 @@ class Visit:
         return made
 
     def _asked(self, request) -> None:
-        if not request.url.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")):
+        inside = [f"{scheme}://{host}:" for scheme in ("http", "ws") for host in self.hosts]
+        if not request.url.startswith((*inside, "data:", "blob:")):
             self.outside.append(request.url[:200])
 
     def _complained(self, message) -> None:
