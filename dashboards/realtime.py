@@ -79,7 +79,7 @@ class Realtime(Page):
         return [
             parts.grid(
                 card(
-                    self._state, self._age, parts.row(*self._starting), title=self.t("engine"), least=460
+                    self._state, self._age, parts.row(*self._of_engine), title=self.t("engine"), least=460
                 ),
                 card(self._facts, title=self.t("figures"), least=360, grow=2),
             ),
@@ -115,7 +115,7 @@ class Realtime(Page):
         self._stop = pn.widgets.Button(label=self.t("stop"), color="danger", width=70, margin=_NEAR)
         self._start.on_click(self._started)
         self._stop.on_click(self._stopped)
-        self._starting = [self._profile, feed, self._speed, self._start, self._stop]
+        self._of_engine = [self._profile, feed, self._speed, self._start, self._stop]
 
     def _profiles(self) -> dict[str, str]:
         return {self.t("profile_last") if name == "last" else name: name for name in self._monitor.profiles()}
@@ -241,6 +241,9 @@ class Realtime(Page):
 
     def _list(self) -> None:
         count, markup = self._words.focus(self._seconds, self.find, self.order, self.first, ROWS)
+        if self.first >= count > 0:  # there are fewer now than were passed over
+            self.first = 0
+            count, markup = self._words.focus(self._seconds, self.find, self.order, 0, ROWS)
         put(self._table, markup)
         self._back.disabled = self.first <= 0
         self._on.disabled = self.first + ROWS >= count

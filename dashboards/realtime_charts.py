@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pandas as pd
@@ -31,31 +33,36 @@ class Chart:
         self.view = pn.Column(self._pane, sizing_mode="stretch_width", margin=0)  # its pane would not be shown again
         self._length = length
         self._series: Series | None = None
-        self._sent = False
 
-    def draw(self, made: Streamed, columns: dict[str, Any]) -> None:
-        """Show this figure from now on, with these rows in it from the beginning.
+    def draw(self, make: Callable[[Any], Streamed], columns: dict[str, Any]) -> None:
+        """Show another figure from now on, over the same source: a browser that is told of rows has to know it already.
 
-        A browser that is told of rows before it knows the figure complains of it.
+        Parameters
+        ----------
+        make : callable
+            Makes a figure over a source, or over one of its own if it is given None.
+        columns : dict
+            The rows that it draws.
         """
-        made.source.data = {name: list(values)[-self._length :] for name, values in columns.items()}
-        self._series, self._sent = Series(made.source, self._length), False
+        if self._series is None:
+            made = make(None)
+            made.source.data = {name: list(values)[-self._length :] for name, values in columns.items()}
+            self._series = Series(made.source, self._length)
+        else:
+            made = make(self._series.source)
         self._pane.object = made.figure
-        self._appear(columns)
+        self.show(columns)
 
     def show(self, columns: dict[str, Any]) -> None:
         """Draw these rows; only what is new is sent."""
-        self._appear(columns)
+        self.view.visible = bool(columns["time"])  # axes without anything on them say nothing
         if self._series is not None:
-            self._sent |= self._series.show(columns)
+            self._series.show(columns)
 
     def resend(self) -> None:
-        """Send every row, if any was sent since the figure was made."""
-        if self._series is not None and self._sent:
+        """Send every row."""
+        if self._series is not None:
             self._series.resend()
-
-    def _appear(self, columns: dict[str, Any]) -> None:
-        self.view.visible = bool(columns["time"])  # axes without anything on them say nothing
 
 
 @dataclass(frozen=True)
@@ -88,14 +95,14 @@ class Charts:
         """Make the figures anew, in the words and colours of now."""
         t = words.t
         rates, lag = {"trades": t("trades"), "quotes": t("quotes")}, {"median": t("median"), "p99": t("p99")}
-        self.rates.draw(stream_lines(rates, theme=theme), drawn.some(*rates))
-        self.lag.draw(stream_lines(lag, theme=theme), drawn.some(*lag))
+        self.rates.draw(lambda source: stream_lines(rates, theme=theme, source=source), drawn.some(*rates))
+        self.lag.draw(lambda source: stream_lines(lag, theme=theme, source=source), drawn.some(*lag))
         self.draw_bars(drawn, words, theme, seconds, line=line)
 
     def draw_bars(self, drawn: Drawn, words: Words, theme: str, seconds: int, *, line: bool) -> None:
         """Make the figure of the bars anew."""
-        made = stream_candles(seconds, theme=theme, line=line, volume=words.t("col_volume"))
-        self.bars.draw(made, candle_columns(drawn.bars))
+        make = partial(stream_candles, seconds, theme=theme, line=line, volume=words.t("col_volume"))
+        self.bars.draw(lambda source: make(source=source), candle_columns(drawn.bars))
 
     def show(self, drawn: Drawn) -> None:
         """Draw what there is now."""

@@ -107,10 +107,10 @@ class Series:
         fresh = {name: list(values)[-self.length :] for name, values in rows.items()}
         self.source.stream(fresh, rollover=self.length)
 
-    def show(self, columns: dict[str, Sequence[Any]], key: str = "time") -> bool:
+    def show(self, columns: dict[str, Sequence[Any]], key: str = "time") -> None:
         """Show these rows in place of all; where the others are as they were, only those that are new are sent.
 
-        Rows are known by the column `key`, which only grows. Whether anything was sent.
+        Rows are known by the column `key`, which only grows.
         """
         wanted = {name: list(values)[-self.length :] for name, values in columns.items()}
         fresh = _added(self._kept, wanted, key)
@@ -118,7 +118,6 @@ class Series:
             self.replace(columns)
         elif fresh:
             self.add({name: values[-fresh:] for name, values in wanted.items()})
-        return fresh != 0
 
     def replace(self, columns: dict[str, Sequence[Any]]) -> None:
         """Show these rows, the last of them, in place of all."""

@@ -115,6 +115,7 @@ class Workbench(Page):
             if found is not None:
                 self.state.swept = found
                 await self._draw_map()
+                await self._result.recount()
 
     async def judge(self, _: Any = None) -> None:
         """Ask whether the edge is real."""
@@ -222,6 +223,7 @@ class Workbench(Page):
         drawn = await self.work(self.t("drawing"), self._result.draw) if self.state.outcome is not None else None
         if drawn is not None:
             self._result.show(drawn)
+            await self._result.recount()
             self._lay()
             self._changed()
 

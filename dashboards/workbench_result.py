@@ -102,7 +102,6 @@ class ResultCards:
         found, t = self.outcome, self._page.t
         if found is None:
             return
-        parts.put(self._lead, lead(self._page, found.lead))
         self.lead.visible = True
         for name, place in (("equity", self._equity), ("candles", self._candles), ("months", self._months)):
             place.put(drawn[name])
@@ -122,6 +121,15 @@ class ResultCards:
         pages = list(range(1, max(1, math.ceil(len(found.trades) / _ROWS)) + 1))
         self._place.param.update(options=pages, value=self._place.value if self._place.value in pages else 1)
         self._show_trades()
+
+    async def recount(self) -> None:
+        """Say again what the result rests on: more was tried on the same prices meanwhile."""
+        found, page = self.outcome, self._page
+        if found is None:
+            return
+        counted = await page.work(page.t("rests_on"), lambda: lead(page, found.lead))
+        if counted is not None and self.outcome is found:
+            parts.put(self._lead, counted)
 
     def _symbol_of(self, found: bench.Outcome) -> str:
         chosen = self._page.state.symbol

@@ -14,7 +14,8 @@ from qtw_lab.lab import realtime
 from qtw_lab.lab.monitor_condition import LIMIT, Condition, condition_of
 from qtw_lab.lab.monitor_tail import Beats, Tail
 from qtw_lab.live.client import Live
-from qtw_lab.live.following import Follower, Keep
+from qtw_lab.live.following import Follower
+from qtw_lab.live.following_kept import Keep
 from qtw_lab.live.status import read_status
 
 if TYPE_CHECKING:

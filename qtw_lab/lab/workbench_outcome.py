@@ -66,16 +66,18 @@ class Outcome:
 
     @cached_property
     def facts(self) -> Facts:
-        """All figures; the number of trials comes first."""
+        """All figures; the number of trials, as it was when the backtest was run, comes first."""
         return self.result.facts()
 
     @property
     def lead(self) -> Facts:
         """What stands before any figure: trials, deflated Sharpe ratio, costs, execution, data, the second engine.
 
-        Its notes are what a reader must know, such as that it was filled at prices that were not known yet.
+        The trials are those counted by now: what is tried on the same prices later makes a result less believable. Its
+        notes are what a reader must know, such as that it was filled at prices that were not known yet.
         """
-        return Facts(self.facts.title, tuple(fact for fact in self.facts if fact.name in LEAD), self.facts.notes)
+        found = self.result.facts()
+        return Facts(found.title, tuple(fact for fact in found if fact.name in LEAD), found.notes)
 
     @property
     def symbols(self) -> tuple[str, ...]:

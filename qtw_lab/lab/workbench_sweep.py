@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: What is worked out for every cell; the first ranks them.
 METRICS: Final = ("sharpe", "total_return", "max_drawdown", "calmar", "trades")
 
+#: Rows that the second engine runs again: it is slow, and somebody waits, perhaps after having canceled.
+_CHECKED: Final = 10
+
 _NOTHING: Final = "Canceled before any combination was done; nothing was recorded."
 
 
@@ -213,7 +216,14 @@ def sweep(
 
     try:
         found = lab.sweep(
-            setup.strategy, bars, grid=grid, metrics=METRICS, by=METRICS[0], progress=heard, **setup.terms.arguments
+            setup.strategy,
+            bars,
+            grid=grid,
+            metrics=METRICS,
+            by=METRICS[0],
+            progress=heard,
+            verify=_CHECKED,
+            **setup.terms.arguments,
         )
     except KeyboardInterrupt:
         if not cancel():

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from qtw_lab.live.following_kept import GapSeen, Happened, Keep, Refresh
 from qtw_lab.live.following_told import TOLD, earlier
 from qtw_lab.live.journal import read_journal
 from qtw_lab.live.journal_kinds import Entry, JournalEntry
@@ -29,88 +29,6 @@ _FAR: Final = 32 << 20
 
 #: Symbols that are remembered by name of those that entered or left at a refresh.
 _NAMED: Final = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Keep:
-    """How much is kept.
-
-    Parameters
-    ----------
-    bars : int
-        Of each length, for each symbol of the focus.
-    signals, events, refreshes, gaps : int
-        The last of each.
-    """
-
-    bars: int = 240
-    signals: int = 300
-    events: int = 300
-    refreshes: int = 60
-    gaps: int = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Happened:
-    """Something that happened beside bars and signals.
-
-    Parameters
-    ----------
-    time : int
-        When it was entered, nanoseconds since 1970, UTC.
-    event : str
-        What kind: start, stop, focus, universe, gap, link, warning, note.
-    what : str
-        In words.
-    """
-
-    time: int
-    event: str
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refresh:
-    """A change of the focus.
-
-    Parameters
-    ----------
-    time : int
-        When, nanoseconds since 1970, UTC.
-    size : int
-        Symbols in the focus after it.
-    entered, left : tuple of (str, str)
-        The first dozen of those that came and went, and why.
-    came, went : int
-        How many came and went.
-    """
-
-    time: int
-    size: int
-    entered: tuple[tuple[str, str], ...]
-    left: tuple[tuple[str, str], ...]
-    came: int
-    went: int
-
-
-@dataclass(frozen=True, slots=True)
-class GapSeen:
-    """A gap of the stream, as the journal tells it last.
-
-    Parameters
-    ----------
-    start, end : int, int or None
-        Event times; `end` is None while the stream is down.
-    state : str
-        "open", "filled" or "hole".
-    reason : str
-        What broke.
-    """
-
-    start: int
-    end: int | None
-    state: str
-    reason: str
 
 
 class Follower:

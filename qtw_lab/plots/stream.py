@@ -49,6 +49,7 @@ def stream_lines(
     *,
     y_label: str = "",
     height: int = 220,
+    source: ColumnDataSource | None = None,
 ) -> Streamed:
     """Lines over time, on a scale from zero, of whatever is streamed into the source; clicking a label hides its line.
 
@@ -62,6 +63,9 @@ def stream_lines(
         The variant.
     height : int
         In pixels.
+    source : bokeh.models.ColumnDataSource, optional
+        That of a figure which this one takes the place of: a browser knows it already, and what is streamed into it
+        meanwhile is not lost.
 
     Raises
     ------
@@ -83,7 +87,7 @@ def stream_lines(
         )
     look = themed(theme)
     models = need("bokeh.models", "dashboards")
-    source = models.ColumnDataSource({"time": [], **{name: [] for name in names}})
+    source = source or models.ColumnDataSource({"time": [], **{name: [] for name in names}})
     made = pane(look, height=height, title=title, x_axis_type="datetime", tools="xpan,box_zoom,reset")
     for place, (name, label) in enumerate(names.items()):
         made.line(
@@ -113,6 +117,7 @@ def stream_candles(
     line: bool = False,
     volume: str = "volume",
     height: int = 300,
+    source: ColumnDataSource | None = None,
 ) -> Streamed:
     """Candles over volume of whatever is streamed into the source, by the time of each bar.
 
@@ -130,6 +135,8 @@ def stream_candles(
         What the lower axis is called.
     height : int
         Of the prices, in pixels.
+    source : bokeh.models.ColumnDataSource, optional
+        As of `stream_lines`.
 
     Raises
     ------
@@ -147,7 +154,7 @@ def stream_candles(
         raise DataError(f"A bar of {seconds} seconds is none; give its length in seconds, such as 5.")
     look = themed(theme)
     models = need("bokeh.models", "dashboards")
-    source = models.ColumnDataSource({name: [] for name in ("time", *CANDLE)})
+    source = source or models.ColumnDataSource({name: [] for name in ("time", *CANDLE)})
     colour = need("bokeh.transform", "dashboards").factor_cmap("way", [look.gain, look.loss], ["up", "down"])
     width = _BODY * seconds * 1000
     top = pane(look, height=height, title=title, x_axis_type="datetime", tools="xpan,xwheel_zoom,box_zoom,reset")

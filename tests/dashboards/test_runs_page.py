@@ -1,6 +1,7 @@
 """The runs page through a real browser: history, one run, comparison, papers, replay, schedule, on both servers."""
 
 import re
+import urllib.error
 import urllib.request
 
 import nbformat
@@ -60,12 +61,12 @@ def choose(seen, name):
 
 def test_runs_are_listed_filtered_searched_and_shown_in_full(served, visit):
     seen = visit(served.url("runs"))
-    seen.page.get_by_text("of 35 runs").wait_for()
+    seen.page.get_by_text(re.compile(r"\d of \d+ runs")).wait_for()
     seen.page.get_by_label("Kind", exact=True).select_option("backtest")
-    seen.page.get_by_text("2 of 35 runs").wait_for()
+    seen.page.get_by_text(re.compile(r"^2 of \d+ runs")).wait_for()
     seen.page.get_by_label("Kind", exact=True).select_option("All")
     seen.page.get_by_label("Status", exact=True).select_option("failed")
-    seen.page.get_by_text("1 of 35 runs").wait_for()
+    seen.page.get_by_text(re.compile(r"^1 of \d+ runs")).wait_for()
     choose(seen, "broken")
     assert seen.page.get_by_text("ZeroDivisionError").count() >= 1
     seen.page.get_by_label("Status", exact=True).select_option("All")
@@ -90,7 +91,7 @@ def test_a_new_run_appears_by_itself(served, storage, visit):
 
 def test_two_runs_stand_side_by_side_with_their_accounts(served, visit):
     seen = visit(served.url("runs"))
-    seen.page.get_by_text("of 35 runs").wait_for()
+    seen.page.get_by_text(re.compile(r"\d of \d+ runs")).wait_for()
     picks = seen.page.get_by_label("Runs to compare")
     options = picks.locator("option").all_inner_texts()
     wanted = [text for text in options if "(backtest)" in text] + [text for text in options if "small" in text]
@@ -129,9 +130,10 @@ def test_report_and_notebook_are_open_to_readers_and_shut_off_from_the_pages(ser
             assert paper.title() == "shut off"
         paper.screenshot(path=seen.picture(f"runs-paper-{name}-{served.kind}"))
         paper.close()
-    answer = urllib.request.urlopen(paths["report"], timeout=30)
-    assert answer.headers["Content-Security-Policy"].startswith("sandbox allow-scripts")
-    assert "allow-same-origin" not in answer.headers["Content-Security-Policy"]
+    with urllib.request.urlopen(paths["report"], timeout=30) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("sandbox allow-scripts")
+    assert "allow-same-origin" not in policy
 
 
 @pytest.mark.parametrize(
@@ -141,11 +143,13 @@ def test_report_and_notebook_are_open_to_readers_and_shut_off_from_the_pages(ser
 )  # fmt: skip
 def test_nothing_but_a_runs_own_files_is_given_out(served, storage, path):
     run = Lab.offline(storage).registry.latest_good("small").id
-    url = served.url("x").partition("/voila")[0].removesuffix("/x") + "/papers/" + path.format(id=run)
-    with pytest.raises(OSError, match="HTTP Error 404"):
-        urllib.request.urlopen(url, timeout=30)
-    good = served.url("x").partition("/voila")[0].removesuffix("/x") + f"/papers/{run}/file/manifest.json"
-    assert run.encode() in urllib.request.urlopen(good, timeout=30).read()
+    root = served.url("x").partition("/voila")[0].removesuffix("/x")
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{root}/papers/{path.format(id=run)}", timeout=30)
+    refused.value.close()
+    assert refused.value.code == 404
+    with urllib.request.urlopen(f"{root}/papers/{run}/file/manifest.json", timeout=30) as given:
+        assert run.encode() in given.read()
 
 
 def test_a_run_is_replayed_from_the_page(served, visit):
@@ -165,18 +169,18 @@ def test_the_schedule_says_what_is_due_next_and_that_nobody_keeps_it(served, vis
     assert "America/New_York" in seen.page.get_by_role("region", name="What is due next").inner_text()
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_it_can_be_read_at_any_width_and_axe_finds_no_serious_fault(served, visit, theme, width):
-    seen = visit(served.url("runs"), width=width)
-    seen.page.get_by_label("Theme").select_option(theme)
+def test_it_can_be_read_at_any_width_and_axe_finds_no_serious_fault(served, visit):
+    seen = visit(served.url("runs"))
     choose(seen, "small")
     seen.page.get_by_role("region", name="Entries of the schedule").wait_for()
-    seen.page.wait_for_timeout(500)
-    seen.picture(f"runs-{served.kind}-{width}-{theme.lower()}")
-    assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
-    assert seen.faults() == []
-    seen.page.get_by_label("Theme").select_option("Light")
+    for theme in ("Dark", "Light"):
+        seen.page.get_by_label("Theme").select_option(theme)
+        for width in (390, 1280):
+            seen.page.set_viewport_size({"width": width, "height": 900})
+            seen.page.wait_for_timeout(700)
+            seen.picture(f"runs-{served.kind}-{width}-{theme.lower()}")
+            assert seen.page.evaluate("document.scrollingElement.scrollWidth") <= width
+        assert seen.faults() == []
 
 
 def test_it_speaks_chinese_and_keeps_what_was_chosen(served, visit):

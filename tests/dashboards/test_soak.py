@@ -61,8 +61,8 @@ class Standing:
 
 
 #: Of the level of memory: what it may rise by while it is measured. A page that keeps its tables, 20 kB a second, would
-#: add 1.5% to its process and 28% to its browser in five minutes, and twelve times that in an hour. The browser compiles
-#: scripts and forgets what it compiled again in waves of some minutes, a twentieth of its heap: a short run sees one.
+#: add 1.5% to its process and 28% to its browser in five minutes, and twelve times that in an hour. A browser compiles
+#: scripts and forgets what it compiled in waves of some minutes, a twentieth of its heap: a short run sees but one.
 SHORT, LONG = {"process": 0.01, "browser": 0.08}, {"process": 0.03, "browser": 0.03}
 
 

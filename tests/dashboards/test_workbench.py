@@ -3,6 +3,7 @@
 import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from browsing import Served
@@ -241,6 +242,14 @@ def test_without_keys_the_way_to_paper_says_what_to_do(tmp_path):
     assert page.state.report is not None
 
 
+def test_a_sweep_makes_the_backtest_that_is_shown_less_believable(tmp_path):
+    page = Workbench(Lab.offline(tmp_path))
+    awaited(page.run())
+    assert "<dd>1</dd>" in page._result._lead.object
+    awaited(page.sweep())
+    assert f"<dd>{page.state.swept.sweep.trials + 1}</dd>" in page._result._lead.object
+
+
 def test_what_came_of_it_stays_when_the_language_changes(tmp_path):
     page = Workbench(Lab.offline(tmp_path))
     pressed(page)
@@ -320,8 +329,9 @@ def test_how_far_it_is_stands_there_in_words_and_as_a_bar(tmp_path):
 
 
 def test_a_sweep_that_is_canceled_shows_what_is_done(tmp_path):
-    page = Workbench(Lab.offline(tmp_path))
-    page.state.axes["sma_cross"] = [["fast", 2, 90, 1], ["slow", 2, 110, 1]]
+    prices = bench.Prices(symbols=("AAPL", "AMD", "BAC", "GE", "HD", "JNJ", "KO", "MRK", "PG", "XOM"), source="sp500")
+    page = Workbench(Lab.offline(tmp_path), setup=replace(bench.Setup.usual(), prices=prices))
+    page.state.axes["sma_cross"] = [["fast", 2, 90, 1], ["slow", 2, 110, 1]]  # some seconds on a quiet machine
 
     async def canceled():
         work = asyncio.ensure_future(page.sweep())

@@ -57,6 +57,7 @@ def test_a_backtest_is_judged_alone_and_a_combination_among_the_sweep(lab):
     assert alone.result.order_hash == outcome.result.order_hash
     assert [step.name for step in told] == ["verdict"]
     swept = bench.sweep(lab, USUAL, (bench.Axis("fast", 5, 15, 5), bench.Axis("slow", 20, 60, 20)))
+    assert outcome.lead["trials"] > swept.sweep.trials > outcome.facts["trials"], "the backtest is believed less now"
     chosen = bench.verdict(lab, swept, {"fast": 5, "slow": 40, "symbol": "IBM"})
     assert chosen.result.strategy == SmaCross(fast=5, slow=40)
     assert chosen.result.bars.symbols == ("IBM",)

@@ -7,7 +7,7 @@ import pytest
 from qtw_lab.core import DataError
 from qtw_lab.lab import Lab
 from qtw_lab.lab.workbench_axes import Axis
-from qtw_lab.lab.workbench_setup import Setup
+from qtw_lab.lab.workbench_setup import Prices, Setup
 from qtw_lab.lab.workbench_steps import StoppedError
 from qtw_lab.lab.workbench_sweep import METRICS, sweep
 from qtw_lab.strategies import CrossSectionalMomentum, RsiReversion, SmaCross
@@ -115,7 +115,7 @@ def test_a_sweep_that_never_trades_says_so(lab):
 def test_a_canceled_sweep_keeps_what_is_done_and_says_so(lab):
     told = []
     wide = (Axis("fast", 2, 101, 1), Axis("slow", 2, 101, 1))
-    long = replace(USUAL, prices=replace(USUAL.prices, start="2000-03-01", symbols=("IBM", "MSFT", "AAPL")))
+    long = replace(USUAL, prices=Prices(symbols=("AAPL", "AMD", "BAC", "GE", "KO", "XOM"), source="sp500"))
     found = sweep(lab, long, wide, told.append, lambda: any(step.done for step in told))
     assert found.partial
     assert 0 < found.sweep.trials < found.sweep.planned

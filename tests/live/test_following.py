@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from qtw_lab.live import following
-from qtw_lab.live.following import Follower, GapSeen, Keep
-from qtw_lab.live.following_told import earlier
+from qtw_lab.live.following import Follower
+from qtw_lab.live.following_kept import GapSeen, Keep
 from qtw_lab.live.journal import Journal
-from qtw_lab.live.journal_kinds import Entry
-from qtw_lab.live.log_format import HEADER, Place, segment_path, segments
+from qtw_lab.live.log_format import Place, segments
 from qtw_lab.live.reading import JournalReader
 from qtw_lab.live.rows import ROW, signal_rows
 
@@ -101,32 +100,6 @@ def test_it_begins_near_the_end_and_knows_what_happened_before(tmp_path):
     assert follower.symbols == NAMES
     assert follower.started["speed"] == 2.0
     assert "early" not in [one.what for one in follower.events], "of old segments only the last few are looked through"
-
-
-def test_bars_are_passed_over_when_events_are_looked_for(journal, tmp_path):
-    begun(journal)
-    written(journal, 0, 500)
-    journal.write_warning(9, "late")
-    journal.flush()
-    found = earlier(tmp_path, journal.place, 100)
-    assert [entry.kind for entry in found] == [Entry.START, Entry.FOCUS, Entry.WARNING]
-    assert found == [entry for entry in journal.read() if entry.kind in following.TOLD]
-    assert [e.kind for e in earlier(tmp_path, found[-1].place, 100)] == [Entry.START, Entry.FOCUS], "up to a place"
-
-
-def test_behind_bytes_that_cannot_be_read_nothing_is_looked_for(journal, tmp_path):
-    begun(journal)
-    journal.write_warning(9, "first")
-    journal.flush()
-    path = segment_path(tmp_path, "journal", 1)
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-    assert [entry.kind for entry in earlier(tmp_path, journal.place, 100)] == [Entry.START, Entry.FOCUS]
-    content[HEADER.size] = 255
-    content[HEADER.size + 3] = 255
-    path.write_bytes(content)
-    assert earlier(tmp_path, journal.place, 100) == []
 
 
 def test_the_focus_decides_whose_bars_are_kept_and_why_is_remembered(journal, tmp_path):

@@ -34,6 +34,16 @@ def test_lines_draw_whatever_comes_into_the_source() -> None:
     assert made.figure.yaxis[0].axis_label == "a second"
 
 
+def test_a_figure_may_go_on_with_the_source_of_the_one_before() -> None:
+    for first, again in (
+        (stream_lines({"a": "A"}), lambda source: stream_lines({"a": "A"}, theme="dark", source=source)),
+        (stream_candles(5), lambda source: stream_candles(60, line=True, source=source)),
+    ):
+        made = again(first.source)
+        assert made.source is first.source
+        assert made.figure is not first.figure
+
+
 @pytest.mark.parametrize("names", [{}, {"time": "Time"}, {f"c{n}": "x" for n in range(25)}])
 def test_lines_of_nothing_or_too_many_are_refused(names: dict[str, str]) -> None:
     with pytest.raises(DataError, match="1 to 24 columns"):
