@@ -22,7 +22,7 @@ def table() -> dict[str, dict[str, str]]:
     Raises
     ------
     DataError
-        If a key stands twice, or a text is missing.
+        If a key stands twice, a text is missing, or one with a comma in it is not quoted.
     """
     found: dict[str, dict[str, str]] = {}
     for path in sorted(_FOLDER.glob("*.csv")):
@@ -30,8 +30,9 @@ def table() -> dict[str, dict[str, str]]:
             for row in csv.DictReader(file):
                 key = row.pop("key")
                 missing = [language for language in LANGUAGES if not row.get(language)]
-                if key in found or missing:
-                    raise DataError(f"labels/{path.name}: {key} {'stands twice' if key in found else 'lacks a text'}.")
+                if key in found or missing or None in row:
+                    fault = "stands twice" if key in found else "lacks a text" if missing else "has a comma too many"
+                    raise DataError(f"labels/{path.name}: {key} {fault}.")
                 found[key] = row
     return found
 

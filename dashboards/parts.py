@@ -131,9 +131,7 @@ def table(
         return message(empty)
     ways, heads, gains, long = written or {}, named or {}, set(signed), set(wide)
     numbers = set(right)
-    kinds = {
-        name: "number" if name in numbers or pd.api.types.is_numeric_dtype(frame[name]) else "" for name in frame
-    }
+    kinds = {name: "number" if name in numbers or pd.api.types.is_numeric_dtype(frame[name]) else "" for name in frame}
     top = "".join(
         f'<th scope="col" class="{kinds[name]}">{html.escape(heads.get(str(name), str(name)))}</th>' for name in frame
     )
