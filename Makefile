@@ -12,7 +12,7 @@ EXTRAS := backtest research search dask live redis dashboards dev
 
 # Rooms whose tests start no kernel, browser or server: quick enough to run before every commit.
 QUICK := $(wildcard $(addprefix tests/,house core indicators stats ledger strategies contracts backtest data))
-NOTEBOOKS = $(shell find notebooks -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | sort)
+NOTEBOOKS = $(shell find notebooks dashboards/pages -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*' 2>/dev/null | sort)
 # JupyterLab refuses root, which is who you are in most containers.
 ROOT_FLAG = $(shell [ "$$(id -u)" = 0 ] && echo --allow-root)
 # No notebook is saved with the value of a known secret in its outputs.
@@ -56,12 +56,12 @@ check: lint ## lint and the quick tests, in under two minutes: run it before eve
 test: $(READY) system lint ## everything CI runs: lint, all tests but the slow ones, every notebook
 	$(BIN)/pytest -q -m "not slow" -n $(JOBS) --dist loadscope
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=120 -n $(JOBS) --dist loadscope notebooks)
+	  --nbval-cell-timeout=120 -n $(JOBS) --dist loadscope notebooks dashboards/pages)
 
 test-full: $(READY) system lint ## as test, with the slow cases too
 	$(BIN)/pytest -q --hypothesis-profile=search -n $(JOBS) --dist loadscope
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
-	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks)
+	  --nbval-cell-timeout=300 -n $(JOBS) --dist loadscope notebooks dashboards/pages)
 
 bench: $(READY) ## measure against vectorbt, arch, ffn, skfolio and others; figures to docs/benchmarks.md
 	@$(BIN)/python tests/benchmarks/run.py --docs $(BENCH_FLAGS)
