@@ -76,20 +76,20 @@ class Runs(Page):
         self.compare.draw()
 
     async def load(self) -> None:
-        """Read the runs; then the run that is shown, and the schedule, each in a task of its own."""
+        """Read the runs; then the run that is shown, in a task of its own."""
         try:
             found = await self.work(self.t("reading"), lambda: runs_view.runs_table(self.lab))
             # Opening the registry may have written to it: a run whose process is gone was marked as failed.
             self._stamp = runs_view.stamp(self.lab.settings)
-            if found is not None:
-                self.table = found
-                await self.apply(self.history.show)
+            self.history.fault = "" if found is not None else self.said
+            self.table = self.table if found is None else found
+            await self.apply(self.history.show)
         finally:
             self._loading = False
-        pn.state.execute(self._listed, schedule=True)
+        if self.table is not None:
+            pn.state.execute(self._listed, schedule=True)
         if self.chosen:
             pn.state.execute(self.shown.load)
-        pn.state.execute(self.schedule.load)
 
     def _listed(self) -> None:
         self.history.open()

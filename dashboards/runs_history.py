@@ -23,6 +23,7 @@ class History:
 
     def __init__(self, page: Runs) -> None:
         self.page = page
+        self.fault = ""  # why there are no runs to show
 
     def made(self) -> Any:
         """Its layout."""
@@ -63,7 +64,8 @@ class History:
         """Show the rows that are looked for."""
         page = self.page
         if page.table is None:
-            parts.put(self._count, parts.message(page.t("loading"), "busy"))
+            fault = parts.message(self.fault, "bad")
+            parts.put(self._count, fault if self.fault else parts.message(page.t("loading"), "busy"))
             return
         rows = runs_view.found(page.table, page.wanted)
         self._sheet.show(rows.assign(

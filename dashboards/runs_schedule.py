@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import panel as pn
 
 from dashboards import parts
-from qtw_lab.lab import runs_agenda
+from qtw_lab.lab import runs_agenda, runs_view
 
 if TYPE_CHECKING:
     from dashboards.runs import Runs
@@ -20,7 +20,7 @@ class Schedule:
         self.page = page
         self._found: runs_agenda.Agenda | None = None
         self._fault = ""
-        self._minute: Any = None
+        self._read: Any = None
         self._wanted: tuple[str, ...] = ()
 
     def made(self) -> Any:
@@ -41,17 +41,21 @@ class Schedule:
         )  # fmt: skip
 
     def stale(self) -> bool:
-        """Whether it was read in another minute: what is due next changes with the time alone."""
-        return self._minute is not None and self._minute != self.page.lab.clock.now().floor("min")
+        """Whether it was written to, or another minute came: what is due next changes with the time alone."""
+        return bool(self._read != self._now())
 
     async def load(self) -> None:
         """Read it."""
-        page = self.page
-        self._minute = page.lab.clock.now().floor("min")
+        page, self._read = self.page, self._now()
         found = await page.work(page.t("reading_schedule"), lambda: runs_agenda.agenda(page.lab))
         self._fault = "" if found is not None else page.said
         self._found = found or self._found
+        self._read = self._now()  # reading it for the first time makes the file
         await page.apply(self.show)
+
+    def _now(self) -> tuple[Any, ...]:
+        lab = self.page.lab
+        return lab.clock.now().floor("min"), runs_view.stamp(lab.settings, "schedule")
 
     def show(self) -> None:
         """Show what was read."""

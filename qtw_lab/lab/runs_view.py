@@ -87,15 +87,16 @@ def kinds(table: pd.DataFrame) -> list[str]:
     return sorted(table["kind"].unique())
 
 
-def stamp(settings: Settings) -> tuple[tuple[str, int, int], ...]:
-    """Something that differs once a run or an occurrence of the schedule was written down."""
-    folder, seen = settings.qtw_storage_dir, []
-    for name in ("runs.sqlite", "runs.sqlite-wal", "schedule.sqlite", "schedule.sqlite-wal"):
+def stamp(settings: Settings, book: str = "runs") -> tuple[tuple[str, int, int], ...]:
+    """Something that differs once a book was written to: "runs" or "schedule"; reading leaves it as it is."""
+    seen = []
+    for name in (f"{book}.sqlite", f"{book}.sqlite-wal"):
         try:
-            state = (folder / name).stat()
+            state = (settings.qtw_storage_dir / name).stat()
         except OSError:
             continue
-        seen.append((name, state.st_mtime_ns, state.st_size))
+        if state.st_size:  # who only reads makes and removes an empty log
+            seen.append((name, state.st_mtime_ns, state.st_size))
     return tuple(seen)
 
 

@@ -31,7 +31,8 @@ class Way:
 
 
 WAYS: Final = (
-    Way("Voila, cold kernel", "voila"), Way("Voila, kernel kept ready", "voila", preheat=True), Way("Panel's server", "panel"),
+    Way("Voila, cold kernel", "voila"), Way("Voila, kernel kept ready", "voila", preheat=True),
+    Way("Panel's server", "panel"),
 )  # fmt: skip
 
 

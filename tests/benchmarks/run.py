@@ -149,7 +149,9 @@ def main() -> int:
         print(f"Written: {PAGE.relative_to(ROOT)}")
     if failed:
         print(f"No ratios for {', '.join(failed)}: results differ or our side failed.", file=sys.stderr)
-    missing = [name for name in ("start", "ledger", "paper", "pages", "realtime") if name in chosen and not report[name]]
+    missing = [
+        name for name in ("start", "ledger", "paper", "pages", "realtime") if name in chosen and not report[name]
+    ]
     return 1 if failed or missing else 0
 
 

@@ -101,7 +101,7 @@ def test_two_runs_stand_side_by_side_with_their_accounts(served, visit):
     table.wait_for()
     assert "Sharpe ratio" in table.inner_text()
     assert "fast" in seen.page.get_by_role("region", name="What was given differently").inner_text()
-    seen.page.get_by_text("keeps no account of its own").wait_for()
+    seen.page.get_by_text("keeps no account of its own").first.wait_for()
     seen.page.locator(".bk-Figure canvas, canvas").first.wait_for()
     seen.page.get_by_label("Theme").select_option("Dark")
     seen.page.wait_for_timeout(1500)

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 TARGETS = (
-    "help", "setup", "system", "demo", "lab", "dashboards", "lint", "check", "test", "test-full", "bench", "notebooks", "lock",
-    "derive", "clean",
+    "help", "setup", "system", "demo", "lab", "dashboards", "lint", "check", "test", "test-full", "bench", "notebooks",
+    "lock", "derive", "clean",
 )  # fmt: skip
 
 
