@@ -8,6 +8,7 @@ import pandas as pd
 import panel as pn
 import pytest
 from browsing import Served, Visit
+from looped import finished
 from minutes import minutes
 from playwright.sync_api import expect
 from stored import frame
@@ -295,7 +296,7 @@ def lived(story, lab, **values):
     async def live():
         await story(Market(lab, inline=True, **values))
 
-    asyncio.run(live())
+    finished(live())
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """What the paper desk's page does when its callbacks are called, be their buttons disabled or not."""
 
-import asyncio
 import threading
 import time
 
 import pandas as pd
 import pytest
+from looped import finished
 
 from dashboards.paper import Paper
 from qtw_lab.core import Settings
@@ -64,7 +64,7 @@ def done(awaited):
 
     def run():
         try:
-            asyncio.run(awaited)
+            finished(awaited)
         except BaseException as err:  # noqa: BLE001  (raised below)
             errors.append(err)
 

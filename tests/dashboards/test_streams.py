@@ -3,6 +3,7 @@ import asyncio
 from bokeh.models import ColumnDataSource
 from hypothesis import given
 from hypothesis import strategies as st
+from looped import finished
 
 from dashboards.presence import LIFE, Presence
 from dashboards.streams import FASTEST, Series, Ticker
@@ -97,7 +98,7 @@ def test_a_ticker_works_only_while_somebody_looks_and_never_after_its_stop():
         await asyncio.sleep(0.6)
         assert len(calls) == stopped_at
 
-    asyncio.run(life())
+    finished(life())
 
 
 def test_a_cell_that_runs_again_has_its_old_callbacks_stopped():
@@ -112,4 +113,4 @@ def test_a_cell_that_runs_again_has_its_old_callbacks_stopped():
         second.stop()
         elsewhere.stop()
 
-    asyncio.run(life())
+    finished(life())
