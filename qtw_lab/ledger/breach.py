@@ -9,6 +9,9 @@ from typing import Final
 
 from qtw_lab.ledger.amounts import plain
 
+#: What is written for a figure that is not known.
+UNKNOWN: Final = "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Breach:
@@ -89,9 +92,19 @@ def judged(rule: str, limit: Decimal, value: Decimal | None, base: Decimal | Non
     what, written, mend = _WORDS[rule]
     if value is None or base is None:
         message = f"{what} cannot be known, so it may be over the limit of {written(limit)}. {_LOOK}"
-        return Breach(rule, plain(limit), "unknown", message)
+        return Breach(rule, plain(limit), measured(value, base), message)
     if value <= limit * base:
         return None
-    part = value / base
-    message = f"{what} comes to {written(part)}, over the limit of {written(limit)}. {mend}"
-    return Breach(rule, plain(limit), plain(round(part, 9)), message)
+    message = f"{what} comes to {written(value / base)}, over the limit of {written(limit)}. {mend}"
+    return Breach(rule, plain(limit), measured(value, base), message)
+
+
+def measured(value: Decimal | None, base: Decimal | None) -> str:
+    """A figure in the measure of its limit, as text; "unknown" where it is not known.
+
+    Examples
+    --------
+    >>> measured(Decimal(3000), Decimal(1000)), measured(None, Decimal(1))
+    ('3', 'unknown')
+    """
+    return UNKNOWN if value is None or base is None else plain(round(value / base, 9))

@@ -12,16 +12,17 @@ from typing import Any, Final, TypeVar
 
 from qtw_lab.core import DataError
 from qtw_lab.ledger.amounts import number, plain
-from qtw_lab.ledger.breach import Breach, judged
+from qtw_lab.ledger.breach import Breach, judged, measured
 from qtw_lab.ledger.exposure import Case, Standing
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.ledger.unknowns import BEYOND, less, positive, sound
 
 #: What it takes to judge, together.
-__all__ = ["Breach", "Limits", "Standing", "breaches", "standing_breaches"]
+__all__ = ["Breach", "Limits", "Standing", "breaches", "figures", "standing_breaches"]
 
 _Known = TypeVar("_Known")
 _ONE: Final = Decimal(1)
+_NONE: Final = Decimal(0)
 
 _AMOUNTS: Final = (
     "max_order_value", "max_order_shares", "max_symbol_value", "max_gross", "max_net", "max_leverage", "max_turnover",
@@ -159,6 +160,37 @@ def breaches(ticket: Ticket, standing: Standing, limits: Limits) -> list[Breach]
     return [breach for breach in found if breach is not None]
 
 
+def figures(ticket: Ticket, standing: Standing, limits: Limits) -> dict[str, str]:
+    """What an order makes of every figure that is limited, kept or not; those it is exempt from are left out.
+
+    Parameters
+    ----------
+    ticket, standing, limits
+        As of `breaches`.
+
+    Returns
+    -------
+    dict of str to str
+        By the field of `Limits`, in its measure; "unknown" where it is not known, 0 for what is below.
+
+    Examples
+    --------
+    >>> standing = Standing(0, *[Decimal(50_000)] * 3, marks={"X": Decimal(100)})
+    >>> order = Ticket("X", "buy", "market", "day", qty=Decimal(60))
+    >>> figures(order, standing, Limits(max_order_value=5_000, max_leverage=2))
+    {'max_order_value': '6000', 'max_leverage': '0.12'}
+    """
+    case = Case(ticket, standing, limits.max_price_age)
+    found = {rule: figure(case) for rule, figure in _MISTAKES.items()}
+    if not case.reduces:
+        found |= {rule: figure(case) for rule, figure in _RISKS.items()}
+        found |= {rule: figure(standing) for rule, figure in _LOSSES.items()}
+    return {
+        rule: measured(None if sound(value) is None else max(value or _NONE, _NONE), positive(base))
+        for rule, (value, base) in found.items() if getattr(limits, rule) is not None
+    }  # fmt: skip
+
+
 def standing_breaches(standing: Standing, limits: Limits) -> list[Breach]:
     """The limits that the account is over as it stands, without any order: equity, daily loss, drawdown, leverage.
 
@@ -194,6 +226,8 @@ _MISTAKES: Final[Mapping[str, Callable[[Case], _Figure]]] = {
     "max_orders_per_minute": lambda case: (Decimal(1 + case.standing.recent()), _ONE),
     "max_open_orders": lambda case: (Decimal(1 + len(case.standing.working)), _ONE),
 }  # fmt: skip
+#: Limits that hold for orders which only reduce a position, too.
+ALWAYS: Final = frozenset({*_MISTAKES, "banned"})
 #: What an account would hold and have traded.
 _RISKS: Final[Mapping[str, Callable[[Case], _Figure]]] = {
     "max_symbol_value": lambda case: (case.symbol_value, _ONE),

@@ -1,10 +1,11 @@
-"""The SQLite file behind the registry: its tables, and connections that last one transaction."""
+"""The SQLite files of this room: their tables, and connections that last one transaction."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,32 @@ from filelock import FileLock
 
 from qtw_lab.core.errors import SetupError
 
-_VERSION: Final = 1
 _PATIENCE: Final = 60.0  # seconds another process may hold the file before we give up
-_SCHEMA: Final = """
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a file holds.
+
+    Parameters
+    ----------
+    name : str
+        What people call it.
+    version : int
+        Of its tables; a file of a higher one is refused.
+    schema : str
+        The statements that make them.
+    mend : str
+        What can be done about one that is damaged, as the end of "if it is damaged, ...".
+    """
+
+    name: str
+    version: int
+    schema: str
+    mend: str
+
+
+_RUNS: Final = """
 CREATE TABLE runs (
   id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,
   status TEXT NOT NULL CHECK (status IN ('running', 'ok', 'failed')),
@@ -31,6 +55,9 @@ CREATE INDEX data_by_series ON data_used (source, symbol, timeframe, content);
 CREATE INDEX data_by_run ON data_used (run_id);
 """
 
+#: The file of `qtw_lab.runs.registry.Registry`.
+REGISTRY: Final = Layout("registry", 1, _RUNS, "move it away (a new one is made)")
+
 
 class Database:
     """Connections to one SQLite file, made with its tables if missing.
@@ -39,6 +66,8 @@ class Database:
     ----------
     path : pathlib.Path
         The file.
+    layout : Layout
+        What it holds.
 
     Raises
     ------
@@ -53,8 +82,8 @@ class Database:
     0
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, layout: Layout = REGISTRY) -> None:
+        self.path, self.layout = path, layout
         self._prepare()
 
     def _prepare(self) -> None:
@@ -64,17 +93,18 @@ class Database:
             lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE)
         except OSError as err:
             raise SetupError(
-                f"Cannot make the registry {self.path}: {err.strerror or err}. Choose a folder to write to."
+                f"Cannot make the {self.layout.name} {self.path}: {err.strerror or err}. Choose a folder to write to."
             ) from err
         with self._translated(), lock, contextlib.closing(self._connect()) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
+            if version > self.layout.version:
                 raise SetupError(
                     f"{self.path} was written by a newer version of this package (layout {version}); upgrade it."
                 )
             if version == 0:
                 connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+                made = f"BEGIN; {self.layout.schema} PRAGMA user_version = {self.layout.version}; COMMIT;"
+                connection.executescript(made)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None)
@@ -88,9 +118,8 @@ class Database:
             yield
         except (sqlite3.DatabaseError, OSError) as err:
             raise SetupError(
-                f"The registry {self.path} cannot be used: {err}. If it is busy, end the process that holds it; if it "
-                "is not a registry or is damaged, move it away (a new one is made); else free some "
-                "space or permit writing."
+                f"The {self.layout.name} {self.path} cannot be used: {err}. If it is busy, end the process that holds "
+                f"it; if it is something else or damaged, {self.layout.mend}; else free some space or permit writing."
             ) from err
 
     @contextlib.contextmanager

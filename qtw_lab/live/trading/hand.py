@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qtw_lab.core import DataError, LabError, lookup
 from qtw_lab.ledger.amounts import ZERO, plain
+from qtw_lab.ledger.breach import UNKNOWN
 from qtw_lab.ledger.exposure import Case
 from qtw_lab.ledger.refusals import RefusedError
-from qtw_lab.live.trading.preview import UNKNOWN, Bound, Preview, bounds
+from qtw_lab.live.trading.preview import Bound, Preview, bounds
 from qtw_lab.venues.paper.events import ticket_of
 
 if TYPE_CHECKING:

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Any, Final, Self
 
 from qtw_lab.core import DataError
 from qtw_lab.ledger.amounts import plain
 from qtw_lab.ledger.exposure import Case
-from qtw_lab.ledger.limits import Limits, Standing, breaches
+from qtw_lab.ledger.limits import ALWAYS, Limits, Standing, breaches, figures
 from qtw_lab.ledger.tickets import Ticket
 from qtw_lab.venues.paper.events import ticket_json, ticket_of
 
-#: What is written where a figure cannot be known, as in a `Breach`.
-UNKNOWN: Final = "unknown"
-
-#: Limits of a count of orders, and of figures: each is set to the least there is to learn what an order makes of it.
-_COUNTS: Final = ("max_orders_per_minute", "max_open_orders")
+#: Limits that are figures, in the order in which people read them.
 _FIGURES: Final = (
-    "max_order_value", "max_order_shares", "price_band", "max_price_age", *_COUNTS, "max_symbol_value", "max_gross",
-    "max_net", "max_leverage", "max_turnover", "max_daily_loss", "max_drawdown",
+    "max_order_value", "max_order_shares", "price_band", "max_price_age", "max_orders_per_minute", "max_open_orders",
+    "max_symbol_value", "max_gross", "max_net", "max_leverage", "max_turnover", "max_daily_loss", "max_drawdown",
 )  # fmt: skip
-_LEAST: Final = Decimal("1e-9")
 #: Symbols of a limit that are named; of more the number is said.
 _LISTED: Final = 5
-#: Limits that hold for orders which only reduce a position, too.
-ALWAYS: Final = frozenset(
-    {"max_order_value", "max_order_shares", "price_band", "max_price_age", *_COUNTS, "banned"}
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +117,7 @@ class Preview:
 
 
 def bounds(ticket: Ticket, standing: Standing, limits: Limits) -> tuple[Bound, ...]:
-    """Every limit that is set, and what an order would make of it; judged by `qtw_lab.ledger.limits.breaches` alone.
-
-    What an order makes of a limit that it keeps is learnt of the same code: the limit is set to next to nothing, and
-    the breach says the figure.
+    """Every limit that is set, and what an order would make of it; judged by `qtw_lab.ledger.limits` alone.
 
     Parameters
     ----------
@@ -150,6 +138,7 @@ def bounds(ticket: Ticket, standing: Standing, limits: Limits) -> tuple[Bound, .
     """
     broken = {breach.rule: breach for breach in breaches(ticket, standing, limits)}
     reduces = Case(ticket, standing, limits.max_price_age).reduces
+    said = {"allow_short": "0", **figures(ticket, standing, limits)}
     found = []
     for rule, bound in limits_set(limits).items():
         breach = broken.pop(rule, None)
@@ -159,7 +148,7 @@ def bounds(ticket: Ticket, standing: Standing, limits: Limits) -> tuple[Bound, .
         elif reduces and rule not in ALWAYS:
             found.append(Bound(rule, bound, "", exempt=True))
         else:
-            found.append(Bound(rule, bound, _figure(rule, ticket, standing, limits)))
+            found.append(Bound(rule, bound, said.get(rule, ticket.symbol.upper())))
     found += [Bound(one.rule, one.limit, one.value, kept=False, message=one.message) for one in broken.values()]
     return tuple(found)
 
@@ -180,13 +169,3 @@ def limits_set(limits: Limits) -> Mapping[str, str]:
             listed = sorted(names)
             found[rule] = ", ".join(listed[:_LISTED]) + (f" … ({len(listed)})" if len(listed) > _LISTED else "")
     return found
-
-
-def _figure(rule: str, ticket: Ticket, standing: Standing, limits: Limits) -> str:
-    """What an order makes of a limit that it keeps."""
-    if rule not in _FIGURES:
-        return "0" if rule == "allow_short" else ticket.symbol.upper()
-    least: Any = 1 if rule in _COUNTS else _LEAST
-    strict = replace(limits, **{rule: least})
-    values = [breach.value for breach in breaches(ticket, standing, strict) if breach.rule == rule]
-    return values[0] if values else plain(Decimal(int(least)))

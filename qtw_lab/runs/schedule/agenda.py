@@ -12,8 +12,9 @@ from typing import Any, Final
 import pandas as pd
 
 from qtw_lab.core.errors import DataError
+from qtw_lab.runs.database import Database
 from qtw_lab.runs.process import Process
-from qtw_lab.runs.schedule.agenda_file import AgendaFile
+from qtw_lab.runs.schedule.agenda_file import AGENDA
 from qtw_lab.runs.schedule.occurrences import Occurrence, State, kept_process, moment_of, nanos
 from qtw_lab.runs.schedule.planning import Plan, readiness
 
@@ -72,7 +73,7 @@ class Agenda:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.file = AgendaFile(self.path)
+        self.file = Database(self.path, AGENDA)
 
     # What is in the schedule
 

@@ -1,19 +1,11 @@
-"""The SQLite file behind the agenda: its tables, and connections that last one transaction."""
+"""What the file of the agenda holds."""
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from collections.abc import Iterator
 from typing import Final
 
-from filelock import FileLock
+from qtw_lab.runs.database import Layout
 
-from qtw_lab.core.errors import SetupError
-from qtw_lab.runs.database import Database
-
-_VERSION: Final = 1
-_PATIENCE: Final = 60.0  # seconds another process may take to make the file
 _SCHEMA: Final = """
 CREATE TABLE entries (
   name TEXT PRIMARY KEY, definition TEXT NOT NULL, trigger TEXT NOT NULL,
@@ -44,35 +36,5 @@ CREATE TABLE services (
 ) WITHOUT ROWID;
 """
 
-
-class AgendaFile(Database):
-    """Connections to the agenda, made with its tables if missing; see `qtw_lab.runs.database.Database`."""
-
-    def _prepare(self) -> None:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(f"{self.path}.lock", timeout=_PATIENCE)
-        except OSError as err:
-            raise SetupError(
-                f"Cannot make the agenda {self.path}: {err.strerror or err}. Choose a storage folder to write to."
-            ) from err
-        with self._translated(), lock, contextlib.closing(self._connect()) as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version > _VERSION:
-                raise SetupError(
-                    f"{self.path} was written by a newer version of this package (layout {version}); upgrade it."
-                )
-            if version == 0:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.DatabaseError, OSError) as err:
-            raise SetupError(
-                f"The agenda of the schedule {self.path} cannot be used: {err}. If it is busy, end the process that "
-                "holds it; if it is damaged, move it away (a new one is made, and what was waiting is forgotten); else "
-                "free some space or permit writing."
-            ) from err
+#: The file of `qtw_lab.runs.schedule.agenda.Agenda`.
+AGENDA: Final = Layout("agenda", 1, _SCHEMA, "move it away (a new one is made, and what was waiting is forgotten)")

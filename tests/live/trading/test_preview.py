@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qtw_lab.core import DataError
-from qtw_lab.ledger.limits import Limits, Standing, breaches
+from qtw_lab.ledger.limits import ALWAYS, Limits, Standing, breaches
 from qtw_lab.ledger.tickets import Ticket
-from qtw_lab.live.trading.preview import ALWAYS, Bound, Preview, bounds, limits_set
+from qtw_lab.live.trading.preview import Bound, Preview, bounds, limits_set
 
 D = Decimal
 SECOND = 10**9
