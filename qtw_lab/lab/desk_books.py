@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from qtw_lab.core import DataError, Settings, SystemClock
+from qtw_lab.core import Settings, SetupError, SystemClock
 from qtw_lab.lab.desk_places import DeskPlaces
 from qtw_lab.ledger.amounts import ZERO
 from qtw_lab.ledger.book import Book, Fill
@@ -17,13 +15,14 @@ from qtw_lab.live.trading.state import DeskState
 from qtw_lab.venues.mirror import Mirror
 from qtw_lab.venues.outbox import Outbox
 from qtw_lab.venues.paper.events import Event
-from qtw_lab.venues.paper.store import MemoryStore
+from qtw_lab.venues.paper.store import MemoryStore, reading
 from qtw_lab.venues.refused import Refusal, refusals
 
 #: The books, in the order in which they are read: what an order is for is written down before it is sent.
 NAMES = ("desk", "outbox", "mirror", "guard")
 
-_ASK = "SELECT number, kind, at, order_id, content FROM events WHERE number > ? ORDER BY number"
+#: Seconds to wait for one who writes to a book just now.
+_PATIENCE: Final = 2.0
 
 _Stamp = tuple[int, ...]
 
@@ -61,16 +60,12 @@ class Tail:
         if stamp == self._stamp or not self.file:
             return []
         try:
-            with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=2.0)) as book:
-                rows = book.execute(_ASK, (self._read,)).fetchall()
-        except sqlite3.OperationalError:
+            with reading(self._path, self._read, _PATIENCE) as events:
+                found = list(events)
+        except SetupError:
             return []  # somebody is making it, or writes just now: the next look finds it
-        except sqlite3.DatabaseError as err:
-            raise DataError(f"The book {self._path.name} of the desk cannot be read ({err}).") from err
-        if [row[0] for row in rows] != list(range(self._read + 1, self._read + 1 + len(rows))):
-            raise DataError(f"The book {self._path.name} of the desk lacks events; it has been changed by hand.")
-        self._read, self._stamp = self._read + len(rows), stamp
-        return [Event.read(*row[1:]) for row in rows]
+        self._read, self._stamp = self._read + len(found), stamp
+        return found
 
 
 class Books:

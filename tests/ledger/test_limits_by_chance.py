@@ -7,7 +7,7 @@ from decimal import Decimal
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from qtw_lab.ledger.limits import Limits, Standing, breaches, standing_breaches
+from qtw_lab.ledger.limits import Limits, Standing, breaches, figures, standing_breaches
 from qtw_lab.ledger.tickets import Ticket
 
 D = Decimal
@@ -76,6 +76,15 @@ def tightest(ticket, standing):
     return {breach.rule: D(breach.value) + (D("1e-8") if breach.rule == "max_leverage" else 0) for breach in found}
 
 
+@given(tickets, standings, broken)
+def test_figures_and_breaches_say_the_same_of_an_order(ticket, standing, damage):
+    standing = replace(standing, **damage)
+    every = Limits(max_order_value="1e-12", max_order_shares="1e-12", **dict.fromkeys(EXPOSURE, D("1e-12")))
+    said = figures(ticket, standing, every)
+    broken = {one.rule: one.value for one in breaches(ticket, standing, every) if one.rule != "equity"}
+    assert broken == {rule: value for rule, value in said.items() if value != "0"}
+
+
 @given(tickets, standings)
 def test_an_order_that_passes_stays_within_the_limits_whichever_orders_fill(ticket, standing):
     ticket = opening(ticket, standing)
@@ -89,12 +98,12 @@ def test_an_order_that_passes_stays_within_the_limits_whichever_orders_fill(tick
         assert abs(sum(values.values())) <= limits.get("max_net", 0)
 
 
-figures = {
+bounded = {
     "max_order_value": (1, 60_000), "max_order_shares": (1, 200), "max_symbol_value": (1, 60_000),
     "max_gross": (1, 60_000), "max_net": (1, 60_000), "max_leverage": (1, 5), "max_turnover": (1, 5),
     "max_orders_per_minute": (1, 5), "max_open_orders": (1, 5), "max_price_age": (1, 5),
 }  # fmt: skip
-some = {name: st.none() | st.integers(low, high) for name, (low, high) in figures.items()}
+some = {name: st.none() | st.integers(low, high) for name, (low, high) in bounded.items()}
 some |= {name: st.none() | st.integers(1, 100).map(lambda part: D(part) / 100) for name in (
     "price_band", "max_daily_loss", "max_drawdown")}  # fmt: skip
 some |= {"allow_short": st.booleans(), "symbols": st.none() | st.sets(st.sampled_from(SYMBOLS), min_size=1)}
@@ -109,7 +118,7 @@ def looser(name, value, more):
         return value and value | {"AAA"}
     if name == "banned":
         return set(sorted(value)[more:])
-    if name in figures:
+    if name in bounded:
         return value and (value + more if more else None)
     return value if name == "allow_short" or value is None else min(value * (1 + D(more) / 10), D(1))
 

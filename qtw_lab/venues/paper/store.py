@@ -254,22 +254,33 @@ def put_aside(path: Path) -> Path | None:
 
 
 @contextlib.contextmanager
-def reading(path: str | Path) -> Iterator[Iterator[Event]]:
+def reading(path: str | Path, after: int = 0, patience: float = 10.0) -> Iterator[Iterator[Event]]:
     """The events of a book for who only looks, whether or not somebody writes to it.
+
+    Parameters
+    ----------
+    path : path
+        The book.
+    after : int
+        Number of the last event that is known already; those after it are given.
+    patience : float
+        Seconds to wait for one who writes.
 
     Raises
     ------
     DataError
-        If the file is no book.
+        If there is none, or the file is no book.
+    SetupError
+        If it is not done yet, or whoever writes to it does not let go.
     """
     uri = f"file:{Path(path).absolute()}?mode=ro"
     try:
-        connection = sqlite3.connect(uri, uri=True, timeout=10.0)
+        connection = sqlite3.connect(uri, uri=True, timeout=patience)
     except sqlite3.Error as err:
-        raise DataError(f"There is no paper book to read at {path} ({err}).") from err
+        raise DataError(f"There is no book to read at {path} ({err}).") from err
     try:
         with _told(Path(path)):
-            yield _events(connection, Path(path), 0)
+            yield _events(connection, Path(path), after)
     finally:
         connection.close()
 
@@ -278,7 +289,7 @@ def _events(connection: sqlite3.Connection, path: Path, after: int) -> Iterator[
     rows = connection.execute(_ASK, (after,))
     for expected, (number, *row) in enumerate(rows, after + 1):
         if number != expected:
-            raise DataError(f"The paper book {path} lacks event {expected}; it has been changed by hand.")
+            raise DataError(f"The book {path} lacks event {expected}; it has been changed by hand.")
         yield Event.read(*row)
 
 
@@ -318,11 +329,11 @@ def _told(path: Path) -> Iterator[None]:
     except sqlite3.DatabaseError as err:
         if isinstance(err, sqlite3.OperationalError):
             raise _unwritable(path, str(err)) from err
-        raise DataError(f"The paper book {path} cannot be read ({err}); it is damaged or no SQLite file.") from err
+        raise DataError(f"The book {path} cannot be read ({err}); it is damaged or no SQLite file.") from err
 
 
 def _unwritable(path: Path, why: str) -> SetupError:
     return SetupError(
-        f"The paper book {path.name} in {path.parent} cannot be written ({why}). Free some space or permit writing "
+        f"The book {path.name} in {path.parent} cannot be written ({why}). Free some space or permit writing "
         "there, or set QTW_STORAGE_DIR to another folder. What was acknowledged before is untouched."
     )

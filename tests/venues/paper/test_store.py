@@ -103,7 +103,7 @@ def test_what_is_no_book_is_not_touched(tmp_path):
     with pytest.raises(DataError, match="damaged or no SQLite file"):
         SqliteStore(text)
     assert text.read_text() == "no database" * 100
-    with pytest.raises(DataError, match="no paper book to read"), reading(tmp_path / "none.sqlite"):
+    with pytest.raises(DataError, match="no book to read"), reading(tmp_path / "none.sqlite"):
         pass
 
 
