@@ -26,14 +26,13 @@ from qtw_lab.runs.process import Process, start_of
 from qtw_lab.runs.registry import Registry
 from qtw_lab.runs.results import data_used, facts_of
 from qtw_lab.runs.run import KERNEL_FILE, NOTEBOOK_FILE, SOURCE_FILE, DataUse, Run
-from qtw_lab.runs.secrecy import Leak, spelled
+from qtw_lab.runs.secrecy import LEAKED, Leak, spelled
 from qtw_lab.runs.sweeping import sweep
 
 __all__ = ["NotebookError", "Pulse", "Watching", "carry_out", "execute"]
 
 _EXTRA: Final = "dashboards"
 _LONGEST_MESSAGE: Final = 2_000
-_LEAKED: Final = "leaked"
 
 
 class NotebookError(RunError):
@@ -234,7 +233,7 @@ class _Job:
     def close(self) -> Run | Failure:
         """Collect the results of a run that went through; what the notebook handed over may still fail it."""
         if leaks := self._leaks():
-            return Failure(_LEAKED, spelled(leaks))
+            return Failure(LEAKED, spelled(leaks))
         try:
             facts_of(self.folder, self.sheet.read(), self.plan.name)
             data = data_used(self.folder)
@@ -258,10 +257,10 @@ class _Job:
         manifest: Mapping[str, Any] = self.run.manifest
         try:
             leaks = self._leaks()
-            if leaks and failure.error == _LEAKED:
+            if leaks and failure.error == LEAKED:
                 cell = next((leak.cell for leak in leaks if leak.cell is not None), cell)
             elif leaks:
-                reason = f"{reason}; {_LEAKED}: {spelled(leaks)}"
+                reason = f"{reason}; {LEAKED}: {spelled(leaks)}"
             bad = replace(bad, error=reason)
             self.sheet.fail(reason)
             inputs = replace(self.plan.inputs, data=self._data_if_readable())

@@ -97,6 +97,10 @@ class Leak:
         return self.file if self.cell is None else f"cell {self.cell}"
 
 
+#: How the reason of a run begins that failed because a secret came out.
+LEAKED: Final = "leaked"
+
+
 def spelled(leaks: Iterable[Leak]) -> str:
     """All leaks in one sentence.
 

@@ -22,6 +22,8 @@ from qtw_lab.runs.schedule.entries import Entry
 from qtw_lab.runs.schedule.errands import Errand, Outcome, unpack
 from qtw_lab.runs.schedule.occurrences import Occurrence
 from qtw_lab.runs.schedule.settling import Records, fail, succeed
+from qtw_lab.runs.secrecy import LEAKED, spelled
+from qtw_lab.runs.sweeping import sweep
 
 _BEAT: Final = pd.Timedelta(seconds=2)
 #: How much longer than its own limit an errand may take, with waiting for a free worker and being begun anew.
@@ -151,8 +153,9 @@ class Out:
 def entered(records: Records, run: Run, plan: Prepared, outcome: Outcome) -> Run:
     """Let a run that was begun here have ended as it did elsewhere, and return it.
 
-    Its files are unpacked beside its folder and take its place in one step; only then the registry says how it ended. A
-    kill in between leaves a run that still counts as running, and is buried as any other.
+    Its files are unpacked beside its folder, swept of the secrets that this machine knows (over there others may be
+    known), and take its place in one step; only then the registry says how it ended. A kill in between leaves a run
+    that still counts as running, and is buried as any other.
 
     Raises
     ------
@@ -170,6 +173,7 @@ def entered(records: Records, run: Run, plan: Prepared, outcome: Outcome) -> Run
     try:
         arriving.mkdir()
         unpack(outcome.files, arriving)
+        leaks = [leak for spill in sweep(arriving, plan.redactor) for leak in spill.leaks]
         write_manifest(arriving, manifest)
         arriving.replace(run.folder)  # which is empty
         flush_folder(run.folder.parent)
@@ -177,6 +181,8 @@ def entered(records: Records, run: Run, plan: Prepared, outcome: Outcome) -> Run
         raise RunError(f"What came back cannot be written to {run.folder}: {err}. Free some space.") from err
     finally:
         shutil.rmtree(arriving, ignore_errors=True)
+    if leaks:
+        return records.registry.bury_run(run.id, f"{LEAKED}: {spelled(leaks)}")
     if outcome.status == "ok":
         good = replace(run, status="ok", finished=finished)
         return records.registry.succeed(good, manifest, data_used(run.folder))

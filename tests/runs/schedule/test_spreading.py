@@ -120,6 +120,16 @@ def test_a_failure_elsewhere_is_entered_as_one_with_its_files(records, due, entr
     assert records.agenda.get(one.id).reason == "it broke"
 
 
+def test_a_secret_that_only_this_machine_knows_does_not_come_in_with_what_comes_back(records, entry, tmp_path, outcome):
+    (tmp_path / "elsewhere" / "report.html").write_text("<p>s3cret-of-ours</p>")
+    plan = prepared(entry().notebook, {}, {"BROKER_TOKEN": "s3cret-of-ours"}, Options(name="night"))
+    run = records.registry.begin("notebook", "night", root=records.root)
+    made = entered(records, run, plan, replace(outcome, files=packed(tmp_path / "elsewhere")))
+    assert made.error == "leaked: the value of BROKER_TOKEN came out in report.html"
+    assert made.status == "failed"
+    assert (made.folder / "report.html").read_text() == "<p>***BROKER_TOKEN***</p>"
+
+
 def test_one_that_came_to_no_run_elsewhere_fails_ours(records, due, entry, pool):
     one = due(records, entry())
     made, promises = pool
