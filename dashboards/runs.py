@@ -63,7 +63,7 @@ class Runs(Page):
 
     def refresh(self) -> None:
         """Read again what changed on disk."""
-        if self.busy or self._loading or not pn.state.loaded:  # before that, Panel's server may lose new parts
+        if self.busy or self._loading:
             return
         if runs_view.stamp(self.lab.settings) != self._stamp:
             self._loading = True

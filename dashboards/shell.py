@@ -109,16 +109,13 @@ class Page(Viewer):
         self.say(self.t("shell.working", what=what), "busy")
         try:
             found = await asyncio.to_thread(task)
-        except LabError as err:
-            self.say(str(err), "bad")
-            return None
-        except Exception as err:  # noqa: BLE001  (the outermost loop of a page: the log has it, the reader is told)
-            _LOG.exception("%s of the page %s failed", what, self.key)
-            self.say(self.t("shell.failed", what=type(err).__name__), "bad")
+        except Exception as err:  # noqa: BLE001  (an outermost loop of a page: see `_failed`)
+            self._failed(what, err)
             return None
         finally:
             self._working -= 1
-        self.say(self.t("shell.ready"), "good")
+        if not self.busy:
+            self.say(self.t("shell.ready"), "good")
         return found
 
     async def apply(self, change: Callable[[], object]) -> None:
@@ -193,9 +190,9 @@ class Page(Viewer):
 
     def _controls(self) -> list[Any]:
         themes = {self.t(f"shell.{name}"): name for name in ("light", "dark")}
-        theme = pn.widgets.Select(name=self.t("shell.theme"), options=themes, value=self.theme, width=110)
+        theme = pn.widgets.Select(label=self.t("shell.theme"), options=themes, value=self.theme, width=110)
         tongues = {shown: name for name, shown in LANGUAGES.items()}
-        language = pn.widgets.Select(name=self.t("shell.language"), options=tongues, value=self.language, width=110)
+        language = pn.widgets.Select(label=self.t("shell.language"), options=tongues, value=self.language, width=110)
         theme.param.watch(lambda event: self.param.update(theme=event.new), "value")
         language.param.watch(lambda event: self.param.update(language=event.new), "value")
         return [theme, language]
@@ -211,14 +208,32 @@ class Page(Viewer):
         self.lab.keepsakes.prefer(language=self.language)
         self._said = ("", "")
         self._build()
-        self.arrived()
+        self._kept_going("arrived", self.arrived)
 
     def _somebody(self) -> None:
-        self.attempt(self.arrived)
+        if not pn.state.loaded:  # until then Panel's server may lose new parts
+            pn.state.onload(self._somebody)
+            return
+        self._kept_going("arrived", self.arrived)
         self._refreshed()
 
     def _refreshed(self) -> None:
+        if pn.state.loaded:
+            self._kept_going("refresh", self.refresh)
+
+    def _kept_going(self, what: str, step: Callable[[], None]) -> None:
+        """Take a step of the page's life; one that fails does not end it."""
         try:
-            self.refresh()
-        except LabError as err:
+            step()
+        except Exception as err:  # noqa: BLE001  (an outermost loop of a page: see `_failed`)
+            self._failed(what, err)
+
+    def _failed(self, what: str, err: Exception) -> None:
+        """Tell the reader: an error of ours says itself what to do, of another the log has the details."""
+        if isinstance(err, LabError):
             self.say(str(err), "bad")
+            return
+        said: tuple[str, parts.Mood] = (self.t("shell.failed", what=type(err).__name__), "bad")
+        if self._said != said:  # once, not with every beat
+            _LOG.error("%s of the page %s failed", what, self.key, exc_info=err)
+        self.say(*said)

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     metrics_max_bytes: int = Field(default=5_000_000, ge=1_000, description="size at which the metrics rotate")
     redis_url: SecretStr | None = Field(default=None, description="a Redis server that events are also sent to")
 
-    dask_scheduler: str | None = Field(default=None, description="address of a Dask cluster for sweeps")
+    dask_scheduler: str | None = Field(default=None, description="a Dask cluster for sweeps and scheduled runs")
     local_task_workers: int = Field(default=2, ge=1, le=256, description="threads for local work, runs at once")
 
     qtw_smtp_url: SecretStr | None = Field(default=None, description="mail server: smtp://user:password@host:port")

@@ -1,12 +1,13 @@
-"""A browser and servers of pages, shared by the tests of a worker."""
+"""A browser and servers of pages, shared by the tests of a module."""
 
 import pytest
 from browsing import Served, Visit, chromium
 from playwright.sync_api import sync_playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
+    """Debian's Chromium; no longer than a module, since Playwright keeps a loop running in the test's thread."""
     with sync_playwright() as playwright:
         found = chromium(playwright)
         yield found

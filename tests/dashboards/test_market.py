@@ -9,7 +9,7 @@ import panel as pn
 import pytest
 from browsing import Served, Visit
 from looped import finished
-from minutes import minutes
+from minute_frames import minutes
 from playwright.sync_api import expect
 from stored import frame
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from minutes import minutes
+from minute_frames import minutes
 from stored import frame
 
 from qtw_lab.core import DataError

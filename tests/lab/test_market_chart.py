@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from minutes import minutes
+from minute_frames import minutes
 
 from qtw_lab.core import DataError
 from qtw_lab.lab import Lab

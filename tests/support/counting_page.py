@@ -10,8 +10,6 @@ from dashboards.shell import Page
 from qtw_lab.lab import Lab
 from qtw_lab.lab.publishing_plan import Plan
 
-DIARY = Path(sys.argv[1])
-
 
 class Counting(Page):
     """Writes a line for everything that happens to it."""
@@ -30,10 +28,11 @@ class Counting(Page):
         self._note("stopped")
 
     def _note(self, word):
-        with DIARY.open("a") as file:
+        with Path(sys.argv[1]).open("a") as file:
             file.write(word + "\n")
 
 
-by_panel._UNUSED, by_panel._LOOKED = 1_000, 500
-lab = Lab.from_settings()
-by_panel.serve(Plan.from_json(sys.stdin.readline()), lab, {"market": lambda: Counting(lab).__panel__()})
+if __name__ == "__main__":
+    by_panel._UNUSED, by_panel._LOOKED = 1_000, 500
+    lab = Lab.from_settings()
+    by_panel.serve(Plan.from_json(sys.stdin.readline()), lab, {"market": lambda: Counting(lab).__panel__()})

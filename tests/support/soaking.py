@@ -71,12 +71,13 @@ class Samples:
 
 
 def stays(counts: Sequence[int]) -> bool:
-    """Whether the least of the last fifth is not above that of the first, but for a fiftieth.
+    """Whether the least of the last fifth is not above that of the first after the warm-up, but for a fiftieth.
 
     What waits for the next collection is counted too, so that only the least says what is there for good.
     """
-    part = max(1, len(counts) // 5)
-    return min(counts[-part:]) <= 1.02 * min(counts[:part])
+    kept = counts[int(WARM_UP * len(counts)) :]
+    part = max(1, len(kept) // 5)
+    return min(kept[-part:]) <= 1.02 * min(kept[:part])
 
 
 def page_process(server: psutil.Process, kind: str) -> psutil.Process:
