@@ -11,6 +11,7 @@ from rich.text import Text
 
 from qtw_lab.cli.printing import Json, print_facts, print_json, progress, stdout
 from qtw_lab.core import Settings, SetupError
+from qtw_lab.core.places import CHECKOUT
 from qtw_lab.lab import Lab
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def notebooks_folder() -> Path:
     SetupError
         If the package was installed without a checkout.
     """
-    folder = Path(__file__).resolve().parents[2] / "notebooks"
+    folder = CHECKOUT / "notebooks"
     if not folder.is_dir():
         raise SetupError(
             "The notebooks are not installed with the package. Clone the project, change into its folder and run: "

@@ -118,12 +118,10 @@ def compare(ids: Annotated[list[str], typer.Argument(help="Two or more run ids."
 @app.command("replay")
 def replay_run(id: Id, json: Json = False) -> None:  # noqa: A002  (the public word for it)
     """Execute a notebook run again from its record: identical (exit code 0), or what differs and where (1)."""
-    from qtw_lab.lab.replaying import replay
-
     lab = Lab.from_settings()
     found = lab.registry.get(id)
     with progress(f"replay of {found.name}") as step:
-        done = replay(lab, found.id, step)
+        done = lab.replay(found.id, step)
     if json:
         kinds = {"inputs": "input", "endings": "status", "figures": "figure", "cells": "cell", "files": "file"}
         print_json(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from qtw_lab.backtest.trial_ledger import TrialLedger
 from qtw_lab.core import Bars, Clock, Fact, Settings, SystemClock, Timeframe, parse_symbols
+from qtw_lab.core.places import environment_lock
 from qtw_lab.core.settings import secret_from_reference
 from qtw_lab.data import SAMPLES, QualityReport
 from qtw_lab.data.store import Store
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from qtw_lab.lab.keepsakes import Keepsakes
     from qtw_lab.lab.report import Report
     from qtw_lab.runs import Registry, Run
+    from qtw_lab.runs.replay import Replay
 
 #: Arguments of `backtest` that are terms of the simulation and not parameters of the strategy.
 _TERMS = (
@@ -405,10 +407,32 @@ class Lab(Studies, Present):
         """
         from qtw_lab.runs import execute
 
-        lock = Path(__file__).resolve().parents[2] / "requirements.lock"
         return execute(
             Path(notebook), parameters, root=self.runs_folder, registry=self.registry, clock=self.clock,
-            timeout=timeout, progress=progress, environment_lock=lock if lock.is_file() else None,
+            timeout=timeout, progress=progress, environment_lock=environment_lock(),
+        )  # fmt: skip
+
+    def replay(self, run: str, progress: Callable[[int, int], None] | None = None) -> Replay:
+        """Execute a recorded notebook run again from its record and compare; see `qtw_lab.runs.replay.replay`.
+
+        Parameters
+        ----------
+        run : str
+            Its id, or enough of its beginning.
+        progress : callable, optional
+            Called after each cell with (cells done, cells in all).
+
+        Raises
+        ------
+        DataError
+            If there is no such run, it is of another kind, or its files are gone or changed.
+        """
+        from qtw_lab.runs.notebook import Watching
+        from qtw_lab.runs.replay import replay
+
+        return replay(
+            self.registry.get(run), root=self.runs_folder, registry=self.registry, clock=self.clock,
+            environment_lock=environment_lock(), watching=Watching(progress),
         )  # fmt: skip
 
     def secret(self, reference: str) -> SecretStr:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from qtw_lab.core import Settings, SetupError
+from qtw_lab.core.places import CHECKOUT
 from qtw_lab.core.settings import environment
 from qtw_lab.lab.publishing_plan import LOOPBACK, Plan
 from qtw_lab.live.running import signalled
@@ -28,7 +29,7 @@ from qtw_lab.runs.schedule.trees import kill
 _STARTING: Final = 120.0
 _ENDING: Final = 20.0
 
-_PAGES: Final = Path(__file__).resolve().parents[2] / "dashboards"
+_PAGES: Final = CHECKOUT / "dashboards"
 
 Say = Callable[[str], object]
 

@@ -15,6 +15,7 @@ import pandas as pd
 
 from qtw_lab.backtest.cluster import joined, still_wanted
 from qtw_lab.core import Settings, SetupError
+from qtw_lab.core.places import CHECKOUT, environment_lock
 from qtw_lab.core.settings import environment
 from qtw_lab.data import calendars
 from qtw_lab.lab.front import Lab
@@ -38,7 +39,6 @@ from qtw_lab.runs.schedule.timekeeping import Timekeeper, counted
 from qtw_lab.runs.schedule.working import Bound, work
 from qtw_lab.runs.secrecy import Redactor
 
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _AGENDA: Final = "schedule.sqlite"
 _PUBLISHED: Final = "published"
 
@@ -47,7 +47,7 @@ Say = Callable[[str], object]
 
 def schedule_file(given: Path | None = None) -> Path:
     """The schedule that was named, or the one of the checkout this package runs from."""
-    return (_CHECKOUT / "notebooks" / "runs" / "schedule.toml") if given is None else Path(given)
+    return (CHECKOUT / "notebooks" / "runs" / "schedule.toml") if given is None else Path(given)
 
 
 def entries(settings: Settings, file: Path | None = None) -> tuple[Entry, ...]:
@@ -139,7 +139,6 @@ def perform(lab: Lab, occurrence: int, attempt: int, place: Path | None = None, 
     place, parent : pathlib.Path and int, optional
         For an errand: the folder that has its agenda, and the process that it ends with.
     """
-    lock = _CHECKOUT / "requirements.lock"
     bound = None
     if place is not None and parent is not None:
         bound = Bound(Process(platform.node(), parent, start_of(parent) or "gone"), place)
@@ -149,7 +148,7 @@ def perform(lab: Lab, occurrence: int, attempt: int, place: Path | None = None, 
 
     with signalled(interrupt):
         records = records_of(lab, place)
-        return work(records, occurrence, attempt, lock=lock if lock.is_file() else None, bound=bound)
+        return work(records, occurrence, attempt, lock=environment_lock(), bound=bound)
 
 
 def run_errand(errand: Errand) -> Outcome:

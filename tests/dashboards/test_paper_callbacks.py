@@ -1,6 +1,5 @@
 """What the paper desk's page does when its callbacks are called, be their buttons disabled or not."""
 
-import threading
 import time
 
 import pandas as pd
@@ -16,9 +15,6 @@ from qtw_lab.lab.order_ticket import Draft
 from qtw_lab.live.trading.terms import SessionTerms
 from qtw_lab.venues.simulator.choosing import chosen_market
 from qtw_lab.venues.simulator.server import Simulator
-
-#: Panel announces new names of arguments for its version 2; pyproject.toml holds it below 1.10.
-pytestmark = pytest.mark.filterwarnings("ignore:.* is deprecated and will be removed in version 2.0")
 
 OPEN = {"do": "open", "terms": SessionTerms.given("first", "sma_cross", "SAAAA", "5s", allocation=0.5).written()}
 
@@ -58,24 +54,6 @@ def wait(true, seconds=30):
         time.sleep(0.05)
 
 
-def done(awaited):
-    """What a callback comes to; in a thread of its own, for a browser's tests may have a loop in this one."""
-    errors = []
-
-    def run():
-        try:
-            finished(awaited)
-        except BaseException as err:  # noqa: BLE001  (raised below)
-            errors.append(err)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(60)
-    assert not thread.is_alive()
-    if errors:
-        raise errors[0]
-
-
 def fill(page, **fields):
     for name, text in fields.items():
         page.ticket._fields[name].value = text
@@ -96,15 +74,15 @@ def test_where_pages_only_show_no_callback_does_anything(settings, shown, monkey
         field.value = "Ann Lee"
     for question in (page.switch._halting, page.switch._resuming, *page.sessions._sure.values()):
         question.view.visible = True
-        done(question._done(None))
+        finished(question._done(None))
     fill(page, symbol="SAAAC", size="1")
     page.ticket._looked = (page.ticket.draft, page.ticket._looked[1] if page.ticket._looked else None)
     for callback in (page.ticket._look, page.ticket._send, page.orders._canceled, page.opening._opened):
         page.say("", "")
-        done(callback(None))
+        finished(callback(None))
         assert "only show" in page._said[0]
     for what in ("pause", "continue", "close", "stop"):
-        done(page.sessions._pressed(what, None))
+        finished(page.sessions._pressed(what, None))
     for button in (page.switch.halt, page.switch.resume, page.ticket.look, page.ticket.send, page.opening.open):
         assert button.disabled
     page.switch.halt.clicks += 1
@@ -114,22 +92,22 @@ def test_where_pages_only_show_no_callback_does_anything(settings, shown, monkey
 def test_only_the_order_that_was_looked_at_is_sent_and_once(settings, shown, monkeypatch):
     page, sent = shown(settings), []
     monkeypatch.setattr(order_ticket, "send", lambda settings, ticket: sent.append(ticket) or "done")
-    done(page.ticket._send(None))  # nothing was looked at
+    finished(page.ticket._send(None))  # nothing was looked at
     fill(page, symbol="SAAAC", size="1")
-    done(page.ticket._look(None))
+    finished(page.ticket._look(None))
     assert page.ticket._looked is not None
     assert not page.ticket.send.disabled
     page.ticket._fields["size"].value_input = "12"
     assert page.ticket.send.disabled
-    done(page.ticket._send(None))  # a key was pressed since
+    finished(page.ticket._send(None))  # a key was pressed since
     assert (sent, page.ticket._looked) == ([], None)
     page.ticket._fields["size"].value_input = "1"
-    done(page.ticket._look(None))
+    finished(page.ticket._look(None))
     page.language = "zh"  # the page is made anew, and what was looked at stays
     page.refresh()
-    done(page.ticket._send(None))
+    finished(page.ticket._send(None))
     assert [(one.symbol, str(one.qty)) for one in sent] == [("SAAAC", "1")]
-    done(page.ticket._send(None))
+    finished(page.ticket._send(None))
     assert len(sent) == 1
 
 
@@ -137,15 +115,15 @@ def test_an_order_that_would_be_refused_is_not_sent_by_its_callback_either(setti
     page, sent = shown(settings), []
     monkeypatch.setattr(order_ticket, "send", lambda settings, ticket: sent.append(ticket) or "done")
     fill(page, symbol="SAAAC", size="900")
-    done(page.ticket._look(None))
+    finished(page.ticket._look(None))
     assert not page.ticket._looked[1].allowed
-    done(page.ticket._send(None))
+    finished(page.ticket._send(None))
     fill(page, size="1")
-    done(page.ticket._look(None))
+    finished(page.ticket._look(None))
     desk_halting.halt(settings, by="Ann Lee", reason="odd")
     wait(lambda: page.refresh() or page.seen.halted)
     assert page.ticket.send.disabled
-    done(page.ticket._send(None))
+    finished(page.ticket._send(None))
     desk_halting.resume(settings, by="Ann Lee", reason="fine")
     assert sent == []
 
@@ -153,24 +131,24 @@ def test_an_order_that_would_be_refused_is_not_sent_by_its_callback_either(setti
 def test_what_cannot_be_done_is_said_where_it_was_asked_for(settings, shown):
     page = shown(settings)
     fill(page, symbol="SAAAX", size="1")
-    done(page.ticket._look(None))
+    finished(page.ticket._look(None))
     assert "There is no asset" in page.ticket._told.object
     page.opening._name.value, page.opening._symbols.value = "First", "SAAAA"
-    done(page.opening._opened(None))
+    finished(page.opening._opened(None))
     assert "cannot be named" in page.opening._told.object
     page.sessions._chosen = "first"
-    done(page.sessions._do("continue"))
+    finished(page.sessions._do("continue"))
     assert "cannot become running" in page.sessions._told.object
 
 
 def test_an_order_by_hand_of_the_page_is_sent_by_a_desk_opened_for_it(settings, shown):
     page = shown(settings, inline=True)
     fill(page, symbol="SAAAB", kind="limit", size="2", limit_price="1")
-    done(page.ticket._look(None))
-    done(page.ticket._send(None))
+    finished(page.ticket._look(None))
+    finished(page.ticket._send(None))
     assert "The order to buy 2 SAAAB is new." in page.ticket._told.object
     wait(lambda: page.refresh() or page.orders._pick.value.startswith("hand-"))
-    done(page.orders._canceled(None))
+    finished(page.orders._canceled(None))
     assert "is being canceled" in page.orders._told.object
     assert paper.remote(settings).orders() == []
 

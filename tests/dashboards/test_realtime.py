@@ -1,15 +1,14 @@
 """The realtime page, driven by a real market and a real engine, seen through a real browser on both servers."""
 
-import asyncio
 import os
 import signal
 import time
 import zlib
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from browsing import Served
 from listened import Listened
+from looped import finished
 
 from dashboards.realtime import Realtime
 from qtw_lab.core import Settings
@@ -18,12 +17,6 @@ from qtw_lab.live.log_format import header
 
 #: How old the status of a running engine may be, and what the page and the browser may need on top.
 LIMIT, GRACE = 5.0, 2.0
-
-
-def finished(coroutine):
-    """What a coroutine gives; in a thread of its own, since Playwright's loop runs in this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
 
 
 def test_a_page_that_only_shows_starts_and_stops_nothing(tmp_path):

@@ -2,24 +2,21 @@
 
 import asyncio
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from browsing import Served
+from looped import finished
 from playwright.sync_api import expect
 
 from dashboards.labels import label
-from dashboards.workbench import VIEWS, Workbench
+from dashboards.workbench.page import VIEWS, Workbench
 from qtw_lab.core import Settings
 from qtw_lab.lab import Lab, realtime
 from qtw_lab.lab import workbench as bench
 from qtw_lab.lab.passing import environment_of
 from qtw_lab.venues.simulator.choosing import beginning, chosen_market
 from qtw_lab.venues.simulator.server import Simulator
-
-#: Panel 1.9 announces other names for what its widgets are made with; pyproject.toml holds it below 1.10.
-pytestmark = pytest.mark.filterwarnings("ignore:.*will be removed in version 2.0:PendingDeprecationWarning")
 
 RESTS = "What this rests on"
 FAST, SLOW = "fast window (bars), 1–5,000", "slow window (bars), 2–10,000"
@@ -198,12 +195,6 @@ def test_it_is_readable_in_every_theme_language_and_width(shown, visit, width, t
     assert (seen.outside, seen.errors) == ([], [])
 
 
-def awaited(coroutine):
-    """What a coroutine gives, on a thread of its own: the browser has an event loop on this one."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, coroutine).result()
-
-
 def pressed(page):
     """Call what the buttons call, as a browser would that does not mind that they are disabled."""
 
@@ -213,7 +204,7 @@ def pressed(page):
         await page.judge()
         await page.send()
 
-    awaited(all_of_them())
+    finished(all_of_them())
 
 
 def test_where_it_only_shows_nothing_can_be_pressed_and_nothing_happens_behind_the_buttons(tmp_path):
@@ -244,9 +235,9 @@ def test_without_keys_the_way_to_paper_says_what_to_do(tmp_path):
 
 def test_a_sweep_makes_the_backtest_that_is_shown_less_believable(tmp_path):
     page = Workbench(Lab.offline(tmp_path))
-    awaited(page.run())
+    finished(page.run())
     assert "<dd>1</dd>" in page._result._lead.object
-    awaited(page.sweep())
+    finished(page.sweep())
     assert f"<dd>{page.state.swept.sweep.trials + 1}</dd>" in page._result._lead.object
 
 
@@ -262,7 +253,7 @@ def test_what_came_of_it_stays_when_the_language_changes(tmp_path):
         page.language = "zh"
         await page._redraw()
 
-    awaited(in_chinese())
+    finished(in_chinese())
     assert page.state.draft["parameters"]["fast"] == 0
     assert [field.value for field in page.cards.typed] == ["AAPL, KO", "", None]
     assert "fast=0 is out of range" in page.cards._faults["strategy"].object
@@ -285,7 +276,7 @@ def test_a_strategy_of_ones_own_has_its_widgets_in_a_cell(tmp_path):
     page.cards._other_strategy("buy_the_dip")
     assert [widget.name for widget in page.cards._parameters] == ["depth (deviations), 0.1–5"]
     assert page.state.setup.strategy == BuyTheDip()
-    awaited(page.run())
+    finished(page.run())
     assert page.state.outcome.result.strategy == BuyTheDip()
 
 
@@ -341,7 +332,7 @@ def test_a_sweep_that_is_canceled_shows_what_is_done(tmp_path):
         page._canceled(None)
         await work
 
-    awaited(canceled())
+    finished(canceled())
     assert page.state.swept.partial
     assert "partial" in page._map._lead.object
     assert page._cancel.disabled
@@ -350,7 +341,7 @@ def test_a_sweep_that_is_canceled_shows_what_is_done(tmp_path):
 def test_prices_that_are_not_there_are_said_in_the_status_line(tmp_path):
     page = Workbench(Lab.offline(tmp_path))
     page.state.put("data", "symbols", "NOPE")
-    awaited(page.run())
+    finished(page.run())
     assert page._said[1] == "bad"
     assert "NOPE" in page._said[0]
     assert not page._run.disabled

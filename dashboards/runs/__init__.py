@@ -1,0 +1,5 @@
+"""The runs page."""
+
+from dashboards.runs.page import Runs
+
+__all__ = ["Runs"]
