@@ -212,7 +212,7 @@ class Page(Viewer):
 
     def _somebody(self) -> None:
         if not pn.state.loaded:  # until then Panel's server may lose new parts
-            pn.state.onload(self._somebody)
+            pn.state.onload(lambda: pn.state.execute(self._somebody, schedule=True))  # it is loaded after that call
             return
         self._kept_going("arrived", self.arrived)
         self._refreshed()

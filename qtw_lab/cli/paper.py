@@ -68,7 +68,10 @@ def submit(
     name: Name = "",
     json: Json = False,
 ) -> None:
-    """Send an order. If the answer is lost, send the same --name again: it is never doubled."""
+    """Send an order straight to the account, past a desk and its limits.
+
+    If the answer is lost, send the same --name again: it is never doubled.
+    """
     from qtw_lab.lab import paper
 
     wish = paper.ticket(

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from qtw_lab.core import DataError, Settings, SetupError, SystemClock
 from qtw_lab.lab.desk_places import DeskPlaces, limits_of, switch
-from qtw_lab.ledger.amounts import number
 
 if TYPE_CHECKING:
     from qtw_lab.live.running import Ending
@@ -72,14 +71,15 @@ def guarded(
             stack.enter_context(SqliteStore(places.file(name))) for name in ("desk", "outbox", "mirror", "guard")
         )
         outbox, mirror = Outbox(broker, sent, steady), Mirror(broker, known, steady)
-        marks: dict[str, Decimal] = {}
+        prices: dict[str, Decimal] = {}
+        priced: dict[str, int] = {}
         guard = Guard(
             limits, broker, outbox, mirror, kept, now=steady, session=lambda: hours.began(steady()),
-            prices=marks.get, priced=lambda symbol: steady() if symbol in marks else None, switch=switch(places),
+            prices=prices.get, priced=priced.get, switch=switch(places),
         )  # fmt: skip
         listening = TradeUpdates(updates_access(settings)) if updates else None
         trader = Trader(broker, outbox, mirror, listening, allow=guard)
-        yield Desk(trader, book, steady, calendar=calendar, prices=marks), guard
+        yield Desk(trader, book, steady, calendar=calendar, prices=prices, priced=priced), guard
 
 
 def run(
@@ -118,6 +118,7 @@ def run(
     from qtw_lab.live.running import Places, signalled
     from qtw_lab.live.trading.commands import Commands
     from qtw_lab.live.trading.daily import DailyBars
+    from qtw_lab.live.trading.lasting import last_seen
     from qtw_lab.live.trading.running import DeskRunner
     from qtw_lab.live.trading.working import Working
     from qtw_lab.venues.alpaca import AlpacaReference
@@ -130,7 +131,7 @@ def run(
         desk, guard = stack.enter_context(guarded(broker, given.settings, places, updates=True, calendar=calendar))
         heart, reference = Heartbeat(places.stop / "heartbeat.json"), AlpacaReference(given.settings)
         working = Working(
-            desk, calendar, say=say, assets=_assets(reference), guard=guard, prices=last_prices(reference)
+            desk, calendar, say=say, assets=_assets(reference), guard=guard, prices=partial(last_seen, reference)
         )  # fmt: skip
 
         def engine(tap: Tap, symbols: tuple[str, ...], lengths: tuple[int, ...]) -> Any:
@@ -182,6 +183,7 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
     from qtw_lab.lab import paper
     from qtw_lab.live.lease import holder_of
     from qtw_lab.live.trading.commands import Commands
+    from qtw_lab.live.trading.lasting import last_seen
     from qtw_lab.live.trading.running import do
     from qtw_lab.live.trading.working import Working, recovered
     from qtw_lab.venues.alpaca import AlpacaReference
@@ -194,7 +196,7 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
         return commands.answer(commands.put(said, SystemClock().now().value), _PATIENCE)
     broker, reference = paper.remote(settings), AlpacaReference(settings)
     with guarded(broker, settings, places, updates=False) as (desk, guard):
-        working = Working(desk, assets=_assets(reference), guard=guard, prices=last_prices(reference))
+        working = Working(desk, assets=_assets(reference), guard=guard, prices=partial(last_seen, reference))
         recovered(working)
         return do(working, said)
 
@@ -209,17 +211,6 @@ def _refuse_another(settings: Settings, places: DeskPlaces) -> None:
             f"The desk at work trades the account {places.root.name}, and the settings point to {account[:13]}. Stop "
             "that desk, or set ALPACA_TRADING_REST_URL and the keys to its account."
         )
-
-
-def last_prices(reference: Reference) -> Callable[[Collection[str]], dict[str, Decimal]]:
-    """What asks a venue for last prices: dollars by symbol; one that it has no trade of is left out."""
-
-    def asked(symbols: Collection[str]) -> dict[str, Decimal]:
-        found = reference.snapshots(sorted(symbols)) if symbols else {}
-        trades = {symbol: (one.get("latestTrade") or {}).get("p") for symbol, one in found.items()}
-        return {symbol: price for symbol, said in trades.items() if (price := number(said)) is not None and price > 0}
-
-    return asked
 
 
 def _assets(reference: Reference) -> Callable[[], frozenset[str]]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qtw_lab.core import LabError, Settings
+from qtw_lab.ledger.amounts import number
 
 if TYPE_CHECKING:
     from qtw_lab.venues.brokers import AccountView, OrderView
+    from qtw_lab.venues.feeds import Reference
 
 T = TypeVar("T")
 
@@ -164,35 +166,35 @@ class Venue:
         VenueError
             If it does not answer.
         """
-        broker, prices = self._connected()
+        broker, venue = self._connected()
         account, wanted = broker.account(), self._wanted()
         if not wanted.whole:
-            return Said(account, prices=_or_nothing(prices, set(wanted.symbols)))
+            return Said(account, prices=_last_prices(venue, set(wanted.symbols)))
         held, orders = broker.positions(), {one.id: one for one in broker.orders()}
         missing = [broker.order(name) for name in wanted.orders if name not in orders]
         orders |= {one.id: one for one in missing if one is not None}
         symbols = {*held, *wanted.symbols, *(one.symbol for one in orders.values() if one.open)}
-        return Said(account, held, orders, _or_nothing(prices, symbols))
+        return Said(account, held, orders, _last_prices(venue, symbols))
 
     def _connected(self) -> tuple[Any, Any]:
-        """The broker, and who knows last prices."""
+        """The broker, and who knows market data."""
         if self._parts is None:
-            from qtw_lab.lab.desk import last_prices
             from qtw_lab.lab.paper import remote
             from qtw_lab.venues.alpaca import AlpacaReference
             from qtw_lab.venues.alpaca_broker import AlpacaBroker
 
             remote(self._settings).close()  # type: ignore[attr-defined]  # says what is missing, in words of this package
             self._parts = (
-                AlpacaBroker(self._settings, timeout=_TIMEOUT),
-                last_prices(AlpacaReference(self._settings, timeout=_TIMEOUT)),
-            )
+                AlpacaBroker(self._settings, timeout=_TIMEOUT), AlpacaReference(self._settings, timeout=_TIMEOUT)
+            )  # fmt: skip
         return self._parts
 
 
-def _or_nothing(prices: Callable[[set[str]], dict[str, Decimal]], symbols: set[str]) -> dict[str, Decimal]:
-    """Last prices, or none where market data is not to be had: the account is known all the same."""
+def _last_prices(venue: Reference, symbols: Collection[str]) -> dict[str, Decimal]:
+    """Last prices in dollars, or none where market data is not to be had: the account is known all the same."""
     try:
-        return prices(symbols)
+        found = venue.snapshots(sorted(symbols)) if symbols else {}
     except LabError:
         return {}
+    trades = {symbol: (one.get("latestTrade") or {}).get("p") for symbol, one in found.items()}
+    return {symbol: price for symbol, said in trades.items() if (price := number(said)) is not None and price > 0}

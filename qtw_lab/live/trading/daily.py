@@ -15,6 +15,7 @@ import pandas as pd
 
 from qtw_lab.core import VenueError
 from qtw_lab.live.sessions import Sessions
+from qtw_lab.live.trading.lasting import last_seen
 from qtw_lab.live.trading.sleeve import Seen
 from qtw_lab.live.trading.tap import Bars
 from qtw_lab.venues.feeds import Reference
@@ -63,7 +64,7 @@ class DailyBars:
             told = (standing.date, tuple(symbols))
             if told == self._done:
                 return None
-            found = self._found(symbols, rows, now), self._seen(symbols)
+            found = self._found(symbols, rows, now), last_seen(self._vendor, symbols)
         except (VenueError, KeyError):
             return None
         self._done = told
@@ -103,13 +104,3 @@ class DailyBars:
                 return standing.date
             at = standing.start - 1
         return None
-
-    def _seen(self, symbols: Sequence[str]) -> dict[str, Seen]:
-        """The last trades and quotes."""
-        found: dict[str, Seen] = {}
-        for symbol, snapshot in self._vendor.snapshots(list(symbols)).items():
-            trade, quote = snapshot.get("latestTrade") or {}, snapshot.get("latestQuote") or {}
-            last, bid, ask = (float(value or 0) for value in (trade.get("p"), quote.get("bp"), quote.get("ap")))
-            if last > 0:
-                found[symbol] = Seen(last, bid, ask) if 0 < bid <= ask else Seen.at(last)
-        return found

@@ -78,6 +78,8 @@ class Desk:
         Whose sessions count where sales settle later.
     prices : dict of str to Decimal, optional
         Is kept filled with the last prices of what is traded, for whoever judges the desk's orders.
+    priced : dict of str to int, optional
+        Is kept filled with when they were made, on the clock `now`; one of which nobody knows that is left out.
 
     Attributes
     ----------
@@ -87,9 +89,10 @@ class Desk:
 
     def __init__(
         self, trader: Trader, store: Store, now: Callable[[], int], *, calendar: str = "XNYS",
-        prices: dict[str, Decimal] | None = None,
+        prices: dict[str, Decimal] | None = None, priced: dict[str, int] | None = None,
     ) -> None:  # fmt: skip
-        self.prices = {} if prices is None else prices
+        self.prices: dict[str, Decimal] = {} if prices is None else prices
+        self.priced: dict[str, int] = {} if priced is None else priced
         self.trader, self._store, self._now = trader, store, now
         self.state = DeskState.of(store.read())
         self._calendar = calendar
@@ -161,6 +164,19 @@ class Desk:
             if sleeve.book.holdings and sleeve.equity <= 0 and sleeve.status == "running":
                 self.change(sleeve.name, "closing", "it is worth nothing")
 
+    def learn(self, seen: Mapping[str, Seen]) -> None:
+        """Take in last prices, for whoever judges orders."""
+        now = self._now()
+        self.forget(seen)
+        self.prices.update({symbol: Decimal(repr(float(one.last))) for symbol, one in seen.items()})
+        self.priced.update({symbol: now - one.age for symbol, one in seen.items() if one.age is not None})
+
+    def forget(self, symbols: Iterable[str]) -> None:
+        """Know no last price of these symbols any more."""
+        for symbol in symbols:
+            self.prices.pop(symbol, None)
+            self.priced.pop(symbol, None)
+
     def trade(self, seen: Mapping[str, Seen], at: int | None = None) -> list[DeskOrder]:
         """Send what decisions that wait call for at these prices; what was sent, or changed hands inside.
 
@@ -176,7 +192,7 @@ class Desk:
         Nothing is done while the account is not reconciled or trading is halted: decisions wait. A symbol with an order
         that is still open waits for its end; it is canceled.
         """
-        self.prices.update({symbol: Decimal(repr(float(one.last))) for symbol, one in seen.items()})
+        self.learn(seen)
         if not self.trader.ready or self.trader.halted:
             self._keep_waiting("halted" if self.trader.halted else "not reconciled")
             return []

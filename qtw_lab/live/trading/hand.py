@@ -159,16 +159,16 @@ def _price(working: Working, ticket: Ticket) -> None:
     """Learn the last prices that an order is judged on: bars tell those of the sessions' symbols and no others."""
     if working.prices is None:
         return
-    mirror, known = working.desk.trader.mirror, working.desk.prices
+    mirror = working.desk.trader.mirror
     standing = {one.symbol for one in mirror.orders.values() if one.open}
     asked = {ticket.symbol, *mirror.positions(), *standing}
     try:
         found = working.prices(sorted(asked))
     except LabError:
         found = {}
-    for symbol in asked - found.keys() - {*working.symbols(), *working.symbols(daily=True)}:
-        known.pop(symbol, None)  # it was the price of an earlier question
-    known.update(found)
+    # what bars do not tell was the price of an earlier question
+    working.desk.forget(asked - {*working.symbols(), *working.symbols(daily=True)})
+    working.desk.learn(found)
 
 
 def _halted(working: Working) -> list[str]:

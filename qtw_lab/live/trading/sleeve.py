@@ -23,16 +23,20 @@ SessionsSince = Callable[[int, int], int]
 
 
 class Seen(NamedTuple):
-    """A price that a session may trade at, in dollars: the last, and bid and ask; without a quote all are alike."""
+    """A price that a session may trade at, in dollars: the last, and bid and ask; without a quote all are alike.
+
+    Its age is that of the last trade in nanoseconds; None where nobody knows.
+    """
 
     last: float
     bid: float
     ask: float
+    age: int | None = 0
 
     @classmethod
-    def at(cls, price: float) -> Seen:
+    def at(cls, price: float, age: int | None = 0) -> Seen:
         """A price without a quote."""
-        return cls(price, price, price)
+        return cls(price, price, price, age)
 
 
 class Marked(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qtw_lab.live.engine import Engine
+from qtw_lab.live.rows import Flag
 from qtw_lab.live.trading.sleeve import Seen
 from qtw_lab.venues.moments import SECOND
 
@@ -72,12 +73,24 @@ class Bars:
         )  # fmt: skip
 
     def seen(self) -> dict[str, Seen]:
-        """Prices that can be traded at: the last close with the last quote, of those that have a close."""
+        """Prices that can be traded at: the last close with the last quote, of those that have a close.
+
+        A close is as old as the end of the last bar in which there was a trade; one of before these bars is at least as
+        old as their beginning.
+        """
         found: dict[str, Seen] = {}
-        for name, close, bid, ask in zip(self.names, self.close[-1].tolist(), self.bid, self.ask, strict=True):
+        columns = (self.names, self.close[-1].tolist(), self.bid.tolist(), self.ask.tolist(), self._ages().tolist())
+        for name, close, bid, ask, age in zip(*columns, strict=True):
             if close > 0:
-                quoted = 0 < bid <= ask
-                found[name] = Seen(close, float(bid), float(ask)) if quoted else Seen.at(close)
+                found[name] = Seen(close, bid, ask, age) if 0 < bid <= ask else Seen.at(close, age)
+        return found
+
+    def _ages(self) -> npt.NDArray[np.int64]:
+        """Nanoseconds since the last bar with a trade ended, of each symbol."""
+        traded = (self.flags & Flag.EMPTY) == 0
+        last = len(self.times) - 1 - np.argmax(traded[::-1], axis=0)
+        ends = np.where(traded.any(axis=0), self.times[last] + self.seconds * SECOND, self.times[0])
+        found: npt.NDArray[np.int64] = np.maximum(self.now - ends, 0)
         return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from itertools import pairwise
 from typing import Final
 
@@ -44,7 +43,7 @@ class Working:
     guard : Guard, optional
         What judges the desk's orders; it says of an order by hand what each limit would make of it.
     prices : callable, optional
-        Asks the venue for last prices in dollars, by symbol: an order by hand may be in what no session trades.
+        Asks the venue for last prices, by symbol: an order by hand may be in what no session trades.
     """
 
     desk: Desk
@@ -53,7 +52,7 @@ class Working:
     say: Callable[[str], None] = print
     assets: Callable[[], Collection[str]] | None = None
     guard: Guard | None = None
-    prices: Callable[[Collection[str]], Mapping[str, Decimal]] | None = None
+    prices: Callable[[Collection[str]], Mapping[str, Seen]] | None = None
     _voices: dict[str, Voice] = field(default_factory=dict)
     _said: dict[str, str] = field(default_factory=dict)
     _recalled: set[str] = field(default_factory=set)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from guarded import Post
-from small_exchange import OPEN
+from small_exchange import OPEN, SECOND
 
 from qtw_lab.core import DataError, VenueError
 from qtw_lab.ledger.refusals import RefusedError
@@ -12,6 +12,7 @@ from qtw_lab.live.trading import hand
 from qtw_lab.live.trading.desk import Desk
 from qtw_lab.live.trading.preview import Preview
 from qtw_lab.live.trading.running import do
+from qtw_lab.live.trading.sleeve import Seen
 from qtw_lab.live.trading.terms import SessionTerms
 from qtw_lab.live.trading.working import Working
 from qtw_lab.venues.brokers import LostAnswerError
@@ -37,7 +38,8 @@ class Hand:
         book, now = MemoryStore(), self.post.desk.exchange.now
         book.append(list(events))
         self.desk = Desk(self.post.trader, book, now, prices=self.post.prices)
-        self.told, self.asked = {"AAA": D(100), "BBB": D(50)}, []
+        self.told, self.asked, self.age = {"AAA": D(100), "BBB": D(50)}, [], 0
+        self.post.times = self.desk.priced
         self.working = Working(
             self.desk, assets=lambda: ["AAA", "BBB", "CCC"], guard=self.post.guard, prices=self.prices
         )  # fmt: skip
@@ -46,7 +48,7 @@ class Hand:
         self.asked.append(list(symbols))
         if self.told is None:
             raise VenueError("market data is not to be had")
-        return {symbol: self.told[symbol] for symbol in symbols if symbol in self.told}
+        return {symbol: Seen.at(float(self.told[symbol]), self.age) for symbol in symbols if symbol in self.told}
 
     def do(self, what, **said):
         return do(self.working, {"do": what, **said})
@@ -208,6 +210,20 @@ def test_prices_are_asked_for_what_no_session_trades_and_never_outlive_the_quest
     assert (found.price, found.value, found.after) == ("unknown", "unknown", "5")
     assert [(one.rule, one.value) for one in found.bounds] == [("max_gross", "unknown")]
     assert desk.desk.prices == {}
+
+
+def test_an_order_at_a_price_that_is_too_old_or_of_which_nobody_knows_how_old_is_refused(made):
+    desk = made(max_price_age=60)
+    desk.age = 60 * SECOND
+    desk.order(name="hand-1")
+    for age, value in ((61 * SECOND, "61"), (None, "unknown")):
+        desk.age = age
+        assert [(one.rule, one.value, one.kept) for one in desk.preview(name="hand-2").bounds] == [
+            ("max_price_age", value, False)
+        ]
+        with pytest.raises(RefusedError, match="The age of the last price"):
+            desk.order(name="hand-2")
+    assert desk.sent() == [("hand-1", "filled")]
 
 
 def test_a_preview_says_what_there_will_be_and_changes_nothing(made):

@@ -9,6 +9,7 @@ from minutes import MINUTE, OPEN, closed
 
 from qtw_lab.live.engine import Engine
 from qtw_lab.live.profile import checked
+from qtw_lab.live.rows import Flag
 from qtw_lab.live.trading.sleeve import Seen
 from qtw_lab.live.trading.tap import Tap
 
@@ -100,3 +101,12 @@ def test_some_of_the_symbols():
 def test_prices_to_trade_at_are_the_last_with_the_quote_if_it_is_one(bid, ask, seen):
     bars = closed(X=[8, 10], Y=[10, np.nan], end=OPEN, bid=[bid, 1], ask=[ask, 2])
     assert bars.seen() == {"X": seen}
+
+
+def test_a_price_is_as_old_as_the_last_bar_with_a_trade():
+    bars = closed(A=[1, 1, 1, 1], B=[2, 2, 2, 2], C=[3, 3, 3, 3], end=OPEN, late=2.0)
+    bars.flags[2:, 1] = Flag.EMPTY | Flag.HOLE
+    bars.flags[:, 2] = Flag.EMPTY
+    assert {name: one.age for name, one in bars.seen().items()} == {
+        "A": 2 * SECOND, "B": 2 * SECOND + 2 * MINUTE, "C": 2 * SECOND + 4 * MINUTE,
+    }  # fmt: skip
