@@ -129,7 +129,7 @@ def _growth(
         legend_label=plain(label),
         name="equity",
     )
-    made.yaxis.formatter = models.NumeralTickFormatter(format=_money(source.data["equity"]))
+    made.yaxis.formatter = models.NumeralTickFormatter(format="0,0.[0000]")  # of round ticks, so only what they need
     if log:
         # a span of less than a decade has no power of ten inside, so ticks at 1, 2 and 5 are asked for
         made.yaxis.ticker = models.LogTicker(mantissas=[1, 2, 5], desired_num_ticks=8)
@@ -149,7 +149,7 @@ def _drawdown(source: ColumnDataSource, top: Figure, look: Theme) -> Figure:
     made.varea("time", 0, "drawdown", source=source, fill_color=look.loss, fill_alpha=0.3, name="area")
     made.line("time", "drawdown", source=source, line_color=look.loss, line_width=1.2, name="drawdown")
     made.y_range.end = 0
-    made.yaxis.formatter = models.NumeralTickFormatter(format="0.[0]%")
+    made.yaxis.formatter = models.NumeralTickFormatter(format="0.[000]%")
     made.yaxis.ticker.desired_num_ticks = 4
     made.yaxis.axis_label = "drawdown"
     return made
