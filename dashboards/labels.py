@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -52,3 +53,15 @@ def label(key: str, language: str = "en", **values: object) -> str:
     """
     text: str = lookup(key, table(), "label")[language]
     return text.format(**values) if values else text
+
+
+def titled(title: str, language: str = "en") -> str:
+    """A figure's title in a language, by its English one; where `labels/fact.csv` has none of it, the title itself.
+
+    Examples
+    --------
+    >>> titled("Sharpe ratio", "zh"), titled("A figure of my own", "zh")
+    ('夏普比率', 'A figure of my own')
+    """
+    key = f"fact.{'_'.join(re.findall('[a-z0-9]+', title.lower()))}"
+    return table()[key][language] if key in table() else title

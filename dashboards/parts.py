@@ -152,11 +152,11 @@ def table(
     return made if bare else f"{region}{made}</div>"
 
 
-def figures(facts: Facts, names: Sequence[str] | None = None) -> str:
+def figures(facts: Facts, names: Sequence[str] | None = None, titled: Callable[[str], str] = str) -> str:
     """Markup of some figures of a set of facts in boxes, each with its definition as its hint; of all by default."""
     chosen = [fact for fact in facts if names is None or fact.name in names]
     boxes = "".join(
-        f'<div title="{html.escape(fact.definition, quote=True)}"><dt>{html.escape(fact.title)}</dt>'
+        f'<div title="{html.escape(fact.definition, quote=True)}"><dt>{html.escape(titled(fact.title))}</dt>'
         f"<dd>{html.escape(fact.shown)}</dd></div>"
         for fact in chosen
     )

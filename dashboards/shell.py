@@ -13,11 +13,11 @@ import param
 from panel.viewable import Viewer
 
 from dashboards import parts, stage
-from dashboards.labels import LANGUAGES, label
+from dashboards.labels import LANGUAGES, label, titled
 from dashboards.look import colours
 from dashboards.presence import Presence
 from dashboards.streams import Ticker, cell_id
-from qtw_lab.core import LabError
+from qtw_lab.core import Facts, LabError
 from qtw_lab.lab import Lab
 
 T = TypeVar("T")
@@ -92,6 +92,14 @@ class Page(Viewer):
     def t(self, key: str, **values: object) -> str:
         """A label of this page (`key` without the page's name), or of another where a dot stands in it."""
         return label(key if "." in key else f"{self.key}.{key}", self.language, **values)
+
+    def titled(self, title: str) -> str:
+        """The title of a figure in the page's language."""
+        return titled(title, self.language)
+
+    def figures(self, facts: Facts, names: Sequence[str] | None = None) -> str:
+        """Markup of some figures of a set of facts, all by default; see `parts.figures`."""
+        return parts.figures(facts, names, self.titled)
 
     def say(self, words: str, mood: parts.Mood = "") -> None:
         """Write into the status line."""

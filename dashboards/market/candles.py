@@ -101,7 +101,7 @@ class Candles(Card):
         if held is None:
             return
         self.say("")
-        figures = parts.figures(held.facts, _FIGURES)
+        figures = page.figures(held.facts, _FIGURES)
         if self._figures.object != figures:
             self._figures.object = figures
         self._pane.object = held.picture(page.theme).figure

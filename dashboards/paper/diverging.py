@@ -67,5 +67,5 @@ class Diverging:
         )  # fmt: skip
         parts.put(
             self._result,
-            parts.figures(found.facts(), ("bars", "session_gain", "backtest_gain", "total")) + causes + details,
+            self._page.figures(found.facts(), ("bars", "session_gain", "backtest_gain", "total")) + causes + details,
         )

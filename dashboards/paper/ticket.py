@@ -185,7 +185,7 @@ class TicketCard:
         limits = parts.table(table, t("limits_judged"), empty=t("limits_none"), named=named)
         parts.put(
             self._found,
-            f"<h3>{html.escape(self._words(found))}</h3>{parts.figures(order_ticket.figures(found))}"
+            f"<h3>{html.escape(self._words(found))}</h3>{self._page.figures(order_ticket.figures(found))}"
             f'<div role="status">{"".join(notices)}</div>{limits}',
         )
 

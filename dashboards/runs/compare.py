@@ -70,9 +70,10 @@ class Compare:
             return
         unknown = "".join(parts.message(why, "warn", label) for label, why in found.unknown.items())
         parts.put(self._said, unknown)
+        figures = found.figures.assign(figure=[self.page.titled(one) for one in found.figures["figure"]])
         heads = {"figure": t("figure"), "parameter": t("parameter")}
         parts.put(self._figures, parts.table(
-            found.figures, t("caption_figures"), empty=t("no_figures"), named=heads, right=found.labels, tall=520
+            figures, t("caption_figures"), empty=t("no_figures"), named=heads, right=found.labels, tall=520
         ))  # fmt: skip
         parts.put(self._given, parts.table(
             found.parameters, t("caption_given"), empty=t("same_given"), named=heads, wide=found.labels, tall=260

@@ -86,7 +86,7 @@ class Shown:
         parts.put(self._title, parts.message(words, mood, run.name))
         parts.put(self._links, self._papers(found))
         parts.put(
-            self._figures, parts.figures(found.facts) if found.facts is not None else parts.message(t("no_figures"))
+            self._figures, self.page.figures(found.facts) if found.facts is not None else parts.message(t("no_figures"))
         )
         self._again.visible = run.kind == "notebook"
         self._again.disabled = self.page.read_only or run.status == "running" or run.pruned is not None

@@ -106,8 +106,9 @@ class ResultCards:
         for name, place in (("equity", self._equity), ("candles", self._candles), ("months", self._months)):
             place.put(drawn[name])
         columns = {str(name): t(f"column_{name}") for name in found.statistics}
+        statistics = found.statistics.assign(figure=[self._page.titled(one) for one in found.statistics["figure"]])
         table = parts.table(
-            found.statistics, t("statistics_caption"), empty="", named=columns, wide=("definition",), tall=2000,
+            statistics, t("statistics_caption"), empty="", named=columns, wide=("definition",), tall=2000,
             right=("value", "low", "high"),
         )  # fmt: skip
         parts.put(self._statistics, f'{table}<p class="muted">{html.escape(found.method)}</p>')
@@ -174,12 +175,12 @@ def lead(page: Workbench, facts: Facts) -> str:
     """Markup of what stands before any figure: trials, costs, data, and what a reader must know."""
     notes = "".join(parts.message(note, "warn") for note in facts.notes)
     words = "".join(
-        f'<dt title="{html.escape(fact.definition, quote=True)}">{html.escape(fact.title)}</dt>'
+        f'<dt title="{html.escape(fact.definition, quote=True)}">{html.escape(page.titled(fact.title))}</dt>'
         f"<dd>{html.escape(fact.shown)}</dd>"
         for fact in facts
         if fact.unit == "text"
     )
-    numbers = parts.figures(facts, [fact.name for fact in facts if fact.unit != "text"])
+    numbers = page.figures(facts, [fact.name for fact in facts if fact.unit != "text"])
     title = f'<p class="muted">{html.escape(facts.title)}</p>'
     head = f"<h2>{html.escape(page.t('rests_on'))}</h2>"
     return f'{head}{title}{numbers}<dl class="qtw-said">{words}</dl>{notes}'

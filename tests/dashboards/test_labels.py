@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from dashboards.labels import LANGUAGES, label, table
+from dashboards.labels import LANGUAGES, label, table, titled
 from dashboards.shell import PAGES
+from qtw_lab import Costs, backtest
 from qtw_lab.core import DataError
+from qtw_lab.lab import Lab
 
 FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
 
@@ -21,6 +23,22 @@ def test_a_label_has_the_same_blanks_in_every_language(key):
         for text in table()[key].values()
     }
     assert len(blanks) == 1
+
+
+def test_a_figure_is_called_by_its_own_title_in_english():
+    for key, row in table().items():
+        if key.startswith("fact."):
+            assert titled(row["en"], "zh") == row["zh"]
+            assert titled(row["en"]) == row["en"]
+            assert label(key, "zh") == row["zh"]
+
+
+def test_the_figures_of_a_backtest_have_names_in_every_language():
+    lab = Lab.offline()
+    result = backtest(
+        "sma_cross", lab.bars("AAPL", start="2010-01-01", end="2011-12-31"), costs=Costs(commission_bps=5)
+    )
+    assert [fact.title for fact in result.facts() if titled(fact.title, "zh") == fact.title] == []
 
 
 def test_every_page_has_a_name():
