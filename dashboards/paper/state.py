@@ -53,9 +53,8 @@ class State:
             words = t(f"stage.{seen.stage.replace(' ', '_')}", process=seen.process, seconds=seconds)
             found.append(self._notice(words, _MOODS[seen.stage], seen.stage))
         parts.put(self._desk, "".join(found))
-        parts.put(
-            self._figures, "" if seen.account is None else self._page.figures(seen.account, self._figures_of(seen))
-        )
+        account = seen.account
+        parts.put(self._figures, "" if account is None else self._page.figures(account, self._figures_of(seen)))
 
     @staticmethod
     def _figures_of(seen: DeskSeen) -> list[str]:

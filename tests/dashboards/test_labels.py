@@ -34,10 +34,8 @@ def test_a_figure_is_called_by_its_own_title_in_english():
 
 
 def test_the_figures_of_a_backtest_have_names_in_every_language():
-    lab = Lab.offline()
-    result = backtest(
-        "sma_cross", lab.bars("AAPL", start="2010-01-01", end="2011-12-31"), costs=Costs(commission_bps=5)
-    )
+    bars = Lab.offline().bars("AAPL", start="2010-01-01", end="2011-12-31")
+    result = backtest("sma_cross", bars, costs=Costs(commission_bps=5, spread_bps=2))
     assert [fact.title for fact in result.facts() if titled(fact.title, "zh") == fact.title] == []
 
 
