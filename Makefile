@@ -3,6 +3,8 @@
 VENV ?= .venv
 PYTHON ?=
 JOBS ?= 2
+# Most of the tests wait for browsers, servers and markets on loopback, so more of them than cores run at once.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules
@@ -54,7 +56,7 @@ check: lint ## lint and the quick tests, in under two minutes: run it before eve
 	$(BIN)/pytest -q -m "not slow" -n $(JOBS) --dist loadscope $(QUICK)
 
 test: $(READY) system lint ## everything CI runs: lint, all tests but the slow ones, every notebook
-	$(BIN)/pytest -q -m "not slow" -n $(JOBS) --dist loadscope
+	$(BIN)/pytest -q -m "not slow" -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 	$(if $(NOTEBOOKS),$(BIN)/pytest -q -p no:cacheprovider -o addopts= -W default --nbval-lax --nbval-current-env \
 	  --nbval-cell-timeout=120 -n $(JOBS) --dist loadscope notebooks dashboards/pages)
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -21,6 +22,18 @@ settings.load_profile("steady")
 def pytest_configure() -> None:
     """Give every run of the tests a storage folder of its own: what they try must not count as anybody's trials."""
     os.environ["QTW_STORAGE_DIR"] = tempfile.mkdtemp(prefix="qtw-tests-")
+
+
+#: Of all modules that with the longest test, which is begun with, so that nobody waits for it at the end.
+_LONGEST = "tests/dashboards/test_soak.py"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shared among processes, modules that mostly wait stand mixed with those that compute, always in one order."""
+    if hasattr(config, "workerinput"):
+        modules = {item: item.nodeid.partition("::")[0] for item in items}
+        items.sort(key=lambda item: (modules[item] != _LONGEST, zlib.crc32(modules[item].encode())))
 
 
 @pytest.fixture(scope="session")

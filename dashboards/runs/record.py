@@ -36,7 +36,7 @@ class Shown:
         self._tables = {name: parts.text("") for name in ("about", "parameters", "inputs", "data", "cells", "files")}
         self._add = pn.widgets.Button(label=t("add"), color="primary", css_classes=["solid"])
         self._add.on_click(self._added)
-        self._again = pn.widgets.Button(label=t("replay"), css_classes=["solid"])
+        self._again = pn.widgets.Button(label=t("replay"), css_classes=["solid"], disabled=self.page.read_only)
         self._again.on_click(self._replaying)
         self._acts = parts.row(self._add, self._again)
         half = {"least": 420}

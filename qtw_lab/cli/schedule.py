@@ -91,12 +91,12 @@ def worker(
     once: Annotated[bool, typer.Option("--once", help="End when nothing waits.")] = False,
     max_seconds: Seconds = None,
     dask: Dask = None,
-    only: Annotated[int | None, typer.Option(hidden=True)] = None,
-    attempt: Annotated[int, typer.Option(hidden=True)] = 1,
-    place: Annotated[Path | None, typer.Option(hidden=True)] = None,
-    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    only: Annotated[int | None, typer.Option(hidden=True, help="One attempt: whose occurrence.")] = None,
+    attempt: Annotated[int, typer.Option(hidden=True, help="Which attempt of it.")] = 1,
+    place: Annotated[Path | None, typer.Option(hidden=True, help="The folder of an errand.")] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="The process it ends with.")] = None,
 ) -> None:
-    """Run what is waiting in the schedule, beside or without `qtw schedule start`, until Ctrl-C or SIGTERM."""
+    """Run what is waiting in the schedule, beside or without "qtw schedule start", until Ctrl-C or SIGTERM."""
     from qtw_lab.lab import scheduling
 
     lab = Lab.from_settings()

@@ -49,7 +49,6 @@ def storage(tmp_path_factory):
     lab.keepsakes.watch("AAPL, IBM, FB, AAA")
     lab.add(frame(30, "2024-01-22"), "AAA", source="mine")
     lab.add(minutes(3, "2024-03-04"), "BBB", source="mine", timeframe="1min")
-    (folder / "news.ndjson").write_text(headline("IBM", "A <b>plan</b> & more") + "\n")
     return folder
 
 
@@ -172,6 +171,7 @@ def test_symbols_are_ranked_sorted_filtered_and_taken_away_as_a_file(market):
 def test_what_changes_on_disk_is_shown_without_being_asked_for(market, storage):
     lab = Lab.offline(storage)
     page = market.page
+    (storage / "news.ndjson").write_text(headline("IBM", "A <b>plan</b> & more") + "\n")
     seen_text(page, "A <b>plan</b> & more")
     page.get_by_label("Source").select_option("mine")
     seen_text(page, "your store: 2 symbols")

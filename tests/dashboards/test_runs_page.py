@@ -119,6 +119,7 @@ def test_report_and_notebook_are_open_to_readers_and_shut_off_from_the_pages(ser
         with seen.page.context.expect_page() as opened:
             link.click()
         paper, asked, wrong = opened.value, [], []
+        paper.get_by_role("heading", name=title).wait_for()
         paper.on("request", lambda request, asked=asked: asked.append(request.url))
         paper.on("pageerror", lambda error, wrong=wrong: wrong.append(str(error)))
         paper.reload()
@@ -205,5 +206,5 @@ def test_without_any_run_it_says_what_to_do_and_read_only_it_replays_nothing(tmp
         notebook(tmp_path / "small.ipynb", "1")
         Lab.offline(tmp_path).run(tmp_path / "small.ipynb")
         choose(seen, "small")
-        assert seen.page.get_by_role("button", name="Replay").is_disabled()
+        expect(seen.page.get_by_role("button", name="Replay")).to_be_disabled()
         assert (seen.outside, seen.errors) == ([], [])
