@@ -8,6 +8,10 @@ from qtw_lab.core import DataError
 from qtw_lab.data import SAMPLES
 
 BUNDLED = [f"{name}:{symbol}" for name, source in SAMPLES.items() for symbol in source.symbols()]
+#: Every fourth in the quick tests.
+MOST = [
+    symbol if place % 4 == 0 else pytest.param(symbol, marks=pytest.mark.slow) for place, symbol in enumerate(BUNDLED)
+]
 LAB = qtw.Lab.offline()
 EXECUTIONS = ("next_open", "next_close", "same_close")
 SIZINGS = {
@@ -36,7 +40,7 @@ def agree(strategy, bars, **terms) -> None:
         np.testing.assert_allclose(ours.stats[name], theirs.stats[name], rtol=1e-9)
 
 
-@pytest.mark.parametrize("symbol", BUNDLED)
+@pytest.mark.parametrize("symbol", MOST)
 def test_every_shared_setting_agrees_on_every_bundled_symbol(symbol):
     """Executions, sizings, long only and long with short, under all costs both know: 24 runs a symbol."""
     bars = LAB.bars(symbol)

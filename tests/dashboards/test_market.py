@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import panel as pn
 import pytest
-from browsing import Served, Visit
+from browsing import ONCE, Served, Visit
 from looped import finished
 from minute_frames import minutes
 from playwright.sync_api import expect
@@ -130,6 +130,7 @@ def test_a_row_of_the_watchlist_opens_its_candles_and_they_change_as_asked(marke
     assert market.errors == []
 
 
+@ONCE
 def test_symbols_are_ranked_sorted_filtered_and_taken_away_as_a_file(market):
     page = market.page
     shows(cell(page, "Gainers", 0), "FB")
@@ -168,6 +169,7 @@ def test_symbols_are_ranked_sorted_filtered_and_taken_away_as_a_file(market):
     assert market.errors == []
 
 
+@ONCE
 def test_what_changes_on_disk_is_shown_without_being_asked_for(market, storage):
     lab = Lab.offline(storage)
     page = market.page

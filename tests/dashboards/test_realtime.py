@@ -18,6 +18,9 @@ from qtw_lab.live.log_format import header
 #: How old the status of a running engine may be, and what the page and the browser may need on top.
 LIMIT, GRACE = 5.0, 2.0
 
+#: For what does not depend on the server: on Voila by `make test-full` only.
+ONCE = pytest.mark.parametrize("market", ["panel", pytest.param("voila", marks=pytest.mark.slow)], indirect=True)
+
 
 def test_a_page_that_only_shows_starts_and_stops_nothing(tmp_path):
     page = Realtime(Lab(Settings(qtw_storage_dir=tmp_path, qtw_dashboards_read_only=True, _env_file=None)), inline=True)
@@ -135,7 +138,7 @@ def test_an_engine_that_is_killed_shows_as_stale_and_heals_without_reload(market
     clean(seen)
 
 
-@pytest.mark.parametrize("market", ["panel"], indirect=True)  # what the servers have in common is not tested twice
+@ONCE
 def test_an_engine_that_hangs_shows_as_stale_and_one_without_a_link_as_reconnecting(market, served, visit):
     market.listen()
     seen = visit(served.url("realtime"))
@@ -157,6 +160,7 @@ def test_an_engine_that_hangs_shows_as_stale_and_one_without_a_link_as_reconnect
     clean(seen)
 
 
+@ONCE
 def test_what_is_chosen_is_shown_and_stays_when_the_language_changes(market, served, visit):
     market.listen()
     seen = visit(served.url("realtime"))
@@ -190,6 +194,7 @@ def test_what_is_chosen_is_shown_and_stays_when_the_language_changes(market, ser
     clean(seen)
 
 
+@ONCE
 def test_the_page_is_readable_in_both_themes_and_axe_finds_no_serious_fault(market, served, visit):
     market.listen()
     seen = visit(served.url("realtime"))

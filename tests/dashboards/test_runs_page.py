@@ -6,7 +6,7 @@ import urllib.request
 
 import nbformat
 import pytest
-from browsing import Served
+from browsing import ONCE, Served
 from playwright.sync_api import expect
 
 from qtw_lab.core import Fact, Facts
@@ -78,6 +78,7 @@ def test_runs_are_listed_filtered_searched_and_shown_in_full(served, visit):
     assert (seen.outside, seen.errors) == ([], [])
 
 
+@ONCE
 def test_a_new_run_appears_by_itself(served, storage, visit):
     seen = visit(served.url("runs"))
     seen.page.get_by_label("Search", exact=True).fill(f"fresh{served.kind}")
@@ -89,6 +90,7 @@ def test_a_new_run_appears_by_itself(served, storage, visit):
         connection.execute("DELETE FROM runs WHERE id = ?", (made.id,))
 
 
+@ONCE
 def test_two_runs_stand_side_by_side_with_their_accounts(served, visit):
     seen = visit(served.url("runs"))
     seen.page.get_by_text(re.compile(r"\d of \d+ runs")).wait_for()
@@ -110,6 +112,7 @@ def test_two_runs_stand_side_by_side_with_their_accounts(served, visit):
     assert (seen.outside, seen.errors) == ([], [])
 
 
+@ONCE
 def test_report_and_notebook_are_open_to_readers_and_shut_off_from_the_pages(served, browser, visit):
     seen = visit(served.url("runs"))
     choose(seen, "small")
@@ -153,6 +156,7 @@ def test_nothing_but_a_runs_own_files_is_given_out(served, storage, path):
         assert run.encode() in given.read()
 
 
+@ONCE
 def test_a_run_is_replayed_from_the_page(served, visit):
     seen = visit(served.url("runs"))
     choose(seen, "small")
@@ -161,6 +165,7 @@ def test_a_run_is_replayed_from_the_page(served, visit):
     assert seen.errors == []
 
 
+@ONCE
 def test_the_schedule_says_what_is_due_next_and_that_nobody_keeps_it(served, visit):
     seen = visit(served.url("runs"))
     entries = seen.page.get_by_role("region", name="Entries of the schedule")
@@ -184,6 +189,7 @@ def test_it_can_be_read_at_any_width_and_axe_finds_no_serious_fault(served, visi
         assert seen.faults() == []
 
 
+@ONCE
 def test_it_speaks_chinese_and_keeps_what_was_chosen(served, visit):
     seen = visit(served.url("runs"))
     choose(seen, "small")

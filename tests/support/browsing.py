@@ -14,6 +14,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,6 +27,8 @@ FLAGS = (
 #: Notices that Voila and Bokeh write on every page, which mean no harm; see docs/dashboards.md.
 HARMLESS = ("atisf", "BokehView cannot combine events", "could not set initial ranges")
 CHROMIUM = "/usr/bin/chromium"
+#: For what does not depend on the server: it is told on Panel's, and on Voila by `make test-full`.
+ONCE = pytest.mark.parametrize("served", ["panel", pytest.param("voila", marks=pytest.mark.slow)], indirect=True)
 
 
 def free_port() -> int:

@@ -101,7 +101,7 @@ def states(agenda, name: str) -> dict[pd.Timestamp, str]:
     return {one.due: one.state for one in agenda.list(name, 10_000)}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_year_with_a_laptop_closed_now_and_then_agrees_with_the_exchanges_calendar(agenda, keeper, seed):
     spans, table = awake(seed), year()
     live(agenda, keeper(SCHEDULE), spans)
