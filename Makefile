@@ -3,8 +3,8 @@
 VENV ?= .venv
 PYTHON ?=
 JOBS ?= 2
-# Most of the tests wait for browsers, servers and markets on loopback, so more of them than cores run at once.
-WORKERS ?= 4
+# Processes of the whole suite; more than cores are faster, and what watches the clock then fails now and then.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-builtin-rules

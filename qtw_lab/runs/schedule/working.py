@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import shutil
@@ -135,7 +136,7 @@ class Heart:
         while not self._stopped.wait(BEAT if self._bound is None else BOUND_BEAT):
             if self._bound is not None and not lives(self._bound.parent):
                 kill([Process.current()])
-                shutil.rmtree(self._bound.place, ignore_errors=True)
+                _remove(self._bound.place)
                 os._exit(TAKEN_AWAY)
             if not self._held() and not self._stopped.is_set():
                 kill([Process.current()])  # all below this process, not the process itself
@@ -156,3 +157,12 @@ class Heart:
     ) -> None:
         self._stopped.set()
         self._thread.join()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder into which another thread of this process may still write: under its name nothing comes back."""
+    gone = folder.with_name(f"{folder.name}.gone")
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    for one in (gone, folder):
+        shutil.rmtree(one, ignore_errors=True)
