@@ -141,7 +141,7 @@ def kill_again_and_again(world: World, count: int) -> Counter:
     done = until(lambda: [one for one in world.records.agenda.list() if one.state == "ok"])[0]
     whole = (done.ended - done.started).total_seconds()  # as busy as the machine is
     for number in range(count):
-        one = until(lambda: [one for one in world.records.agenda.running() if one.kernel])[
+        one = until(world.records.agenda.running)[0]
             0
         ]  # under way, and not only begun
         time.sleep(1.5 * whole * (number * 0.618 % 1))
