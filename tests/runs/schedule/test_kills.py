@@ -142,8 +142,6 @@ def kill_again_and_again(world: World, count: int) -> Counter:
     whole = (done.ended - done.started).total_seconds()  # as busy as the machine is
     for number in range(count):
         one = until(world.records.agenda.running)[0]
-            0
-        ]  # under way, and not only begun
         time.sleep(1.5 * whole * (number * 0.618 % 1))
         owner = (world.records.agenda.get(one.id).owner or one.watcher).pid  # one that was never begun has no owner
         victims = {
@@ -182,9 +180,7 @@ def test_killed_at_a_hundred_moments_nothing_is_half_and_nothing_runs_for_ever(w
 def test_two_schedulers_and_a_worker_at_once_run_everything_once_though_one_is_killed(world):
     services = [world.start(), world.start(), world.start("worker")]
     until(lambda: any(one.state == "ok" for one in world.records.agenda.list()))
-    one = until(lambda: [one for one in world.records.agenda.running() if one.kernel])[
-        0
-    ]  # under way, and not only begun
+    (one, *_) = until(lambda: [one for one in world.records.agenda.running() if one.kernel])  # not only begun
     (killed,) = (service for service in services if service.pid == one.watcher.pid)
     killed.kill()
     killed.wait()
