@@ -58,14 +58,14 @@ def test_a_reader_who_leaves_leaves_no_kernel(tmp_path, browser):
 
 
 def test_a_kernel_that_nobody_looks_at_is_ended_and_one_that_is_looked_at_stays(tmp_path, browser):
-    with voila(tmp_path, idle=3.0) as site:
+    with voila(tmp_path, idle=8.0) as site:
         seen = Visit.to(browser, site.pages["Market"])
         (kept,) = kernels(site.process.pid)
         subprocess.run(
             ["curl", "-s", "-o", os.devnull, "--noproxy", "*", site.pages["Market"]], check=True, timeout=60
         )  # who asks for a page and never shows it
         assert until(lambda: kernels(site.process.pid) == [kept])
-        time.sleep(4)
+        time.sleep(9)  # a browser gives a sign every three seconds
         assert kernels(site.process.pid) == [kept]
         seen.page.get_by_label("Theme").select_option("Dark")
         assert seen.errors == []
