@@ -118,7 +118,7 @@ def run(
     from qtw_lab.live.running import Places, signalled
     from qtw_lab.live.trading.commands import Commands
     from qtw_lab.live.trading.daily import DailyBars
-    from qtw_lab.live.trading.lasting import last_seen
+    from qtw_lab.live.trading.lasting import seen_now
     from qtw_lab.live.trading.running import DeskRunner
     from qtw_lab.live.trading.working import Working
     from qtw_lab.venues.alpaca import AlpacaReference
@@ -131,7 +131,7 @@ def run(
         desk, guard = stack.enter_context(guarded(broker, given.settings, places, updates=True, calendar=calendar))
         heart, reference = Heartbeat(places.stop / "heartbeat.json"), AlpacaReference(given.settings)
         working = Working(
-            desk, calendar, say=say, assets=_assets(reference), guard=guard, prices=partial(last_seen, reference)
+            desk, calendar, say=say, assets=_assets(reference), guard=guard, prices=partial(seen_now, reference)
         )  # fmt: skip
 
         def engine(tap: Tap, symbols: tuple[str, ...], lengths: tuple[int, ...]) -> Any:
@@ -183,7 +183,7 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
     from qtw_lab.lab import paper
     from qtw_lab.live.lease import holder_of
     from qtw_lab.live.trading.commands import Commands
-    from qtw_lab.live.trading.lasting import last_seen
+    from qtw_lab.live.trading.lasting import seen_now
     from qtw_lab.live.trading.running import do
     from qtw_lab.live.trading.working import Working, recovered
     from qtw_lab.venues.alpaca import AlpacaReference
@@ -196,7 +196,7 @@ def ask(settings: Settings, said: dict[str, Any]) -> str:
         return commands.answer(commands.put(said, SystemClock().now().value), _PATIENCE)
     broker, reference = paper.remote(settings), AlpacaReference(settings)
     with guarded(broker, settings, places, updates=False) as (desk, guard):
-        working = Working(desk, assets=_assets(reference), guard=guard, prices=partial(last_seen, reference))
+        working = Working(desk, assets=_assets(reference), guard=guard, prices=partial(seen_now, reference))
         recovered(working)
         return do(working, said)
 

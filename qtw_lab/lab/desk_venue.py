@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from qtw_lab.core import LabError, Settings
-from qtw_lab.ledger.amounts import number
 
 if TYPE_CHECKING:
     from qtw_lab.venues.brokers import AccountView, OrderView
@@ -192,9 +191,9 @@ class Venue:
 
 def _last_prices(venue: Reference, symbols: Collection[str]) -> dict[str, Decimal]:
     """Last prices in dollars, or none where market data is not to be had: the account is known all the same."""
+    from qtw_lab.live.trading.lasting import last_seen
+
     try:
-        found = venue.snapshots(sorted(symbols)) if symbols else {}
+        return {symbol: Decimal(repr(one.last)) for symbol, one in last_seen(venue, symbols).items()}
     except LabError:
         return {}
-    trades = {symbol: (one.get("latestTrade") or {}).get("p") for symbol, one in found.items()}
-    return {symbol: price for symbol, said in trades.items() if (price := number(said)) is not None and price > 0}

@@ -64,7 +64,7 @@ class DailyBars:
             told = (standing.date, tuple(symbols))
             if told == self._done:
                 return None
-            found = self._found(symbols, rows, now), last_seen(self._vendor, symbols)
+            found = self._found(symbols, rows, now), last_seen(self._vendor, symbols, now)
         except (VenueError, KeyError):
             return None
         self._done = told

@@ -5,7 +5,7 @@ import pytest
 
 from qtw_lab.core import Settings
 from qtw_lab.lab import realtime
-from qtw_lab.live.trading.lasting import last_seen
+from qtw_lab.live.trading.lasting import last_seen, seen_now
 from qtw_lab.venues.alpaca import AlpacaReference
 from qtw_lab.venues.simulator.choosing import chosen_market
 from qtw_lab.venues.simulator.server import Simulator
@@ -22,7 +22,7 @@ def venue(tmp_path_factory):
 
 
 def test_prices_have_quotes_and_an_age_of_seconds_though_the_venue_lives_in_another_year(venue):
-    found = last_seen(venue, ["SAAAB", "SAAAA"])
+    found = seen_now(venue, ["SAAAB", "SAAAA"])
     assert list(found) == ["SAAAA", "SAAAB"]
     told = venue.snapshots(["SAAAA"])["SAAAA"]
     assert found["SAAAA"].last == pytest.approx(told["latestTrade"]["p"], rel=0.05)
@@ -54,9 +54,13 @@ class Telling:
     ],
 )
 def test_the_age_is_counted_on_the_clock_of_the_venue_where_it_can_be(now, made, age):
-    found = last_seen(Telling(now, X={"latestTrade": {"p": 10, "t": made}}, Y={"latestQuote": {"bp": 1}}), {"X", "Y"})
+    found = seen_now(Telling(now, X={"latestTrade": {"p": 10, "t": made}}, Y={"latestQuote": {"bp": 1}}), {"X", "Y"})
     assert found == {"X": (10.0, 10.0, 10.0, age)}
 
 
 def test_nobody_is_asked_for_nothing():
-    assert last_seen(None, ()) == {}
+    assert (last_seen(None, ()), seen_now(None, ())) == ({}, {})
+
+
+def test_without_the_time_no_age_is_known():
+    assert last_seen(Telling("", X={"latestTrade": {"p": 10}}), ["X"]) == {"X": (10.0, 10.0, 10.0, None)}
